@@ -1,0 +1,79 @@
+"""Every check finds its planted fault and is silent on clean rows."""
+
+import pandas
+import pytest
+
+from toolkit.doctor.checks import CHECKS, SEVERITIES, examine
+
+COLUMNS = ("path", "label", "split", "group", "sha256", "fingerprint", "width", "height", "note")
+
+
+def clean(count=12):
+    rows = [(f"{i}.png", "ab"[i % 2], "", f"g{i}", f"h{i}", f"f{i}", 100, 80, "") for i in range(count)]
+    return pandas.DataFrame(rows, columns=COLUMNS)
+
+
+def planted(**cells):
+    """Clean rows with `column={row: value}`."""
+    rows = clean()
+    for column, values in cells.items():
+        for row, value in values.items():
+            rows.loc[row, column] = value
+    return rows
+
+
+PARTS = {i: ("train", "train", "train", "train", "validation", "test")[i // 2] for i in range(12)}
+FAULTS = {  # check -> (what examine gets, check of the finding, severity, pictures)
+    "unreadable": ({"rows": clean(), "unreadable": [("x.png", "a", "empty")]}, "unreadable", "warning", {"x.png"}),
+    "label conflicts": ({"rows": planted(sha256={1: "h0"})}, "label conflicts", "warning", {"0.png", "1.png"}),
+    "duplicates": ({"rows": planted(fingerprint={2: "f0"})}, "duplicates", "note", {"0.png", "2.png"}),
+    "across splits": ({"rows": planted(split=PARTS, group={10: "g0"})}, "groups across splits", "warning",
+                      {"0.png", "10.png"}),
+    "class missing": ({"rows": planted(split={**PARTS, 9: "train"})}, "class missing", "warning", set()),
+    "imbalance": ({"rows": pandas.concat([clean(20).iloc[::2], clean(2).iloc[1:]])}, "imbalance", "warning", set()),
+    "tiny": ({"rows": planted(width={4: 1}, height={4: 1})}, "tiny", "warning", {"4.png"}),
+    "converted": ({"rows": planted(note={3: "palette applied"})}, "converted", "note", {"3.png"}),
+    "left out": ({"rows": clean(), "left_out": [("Thumbs.db", "system file")]}, "left out", "note", {"Thumbs.db"}),
+    "reading": ({"rows": clean(), "notes": ["Classes joined."]}, "reading", "note", set()),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_finds_its_planted_fault(check):
+    case, name, severity, pictures = FAULTS[check]
+    found = [finding for finding in examine(**case) if finding.check == name]
+    assert len(found) == 1 and found[0].severity == severity and set(found[0].pictures) == pictures
+    assert found[0].sentence.endswith(".") and found[0].remedy.endswith(".")
+
+
+def test_clean_rows_are_left_in_peace():
+    assert examine(clean()) == [] and examine(planted(split=PARTS)) == []
+
+
+def test_A9_the_same_picture_across_a_given_split():
+    found = examine(planted(split=PARTS, sha256={10: "h0"}))
+    assert [(each.check, each.severity) for each in found] == [("pictures across splits", "warning"),
+                                                              ("duplicates", "note")]
+    assert "1 picture in more than one of train" in found[0].sentence and "--strict" in found[0].remedy
+
+
+def test_D6_imbalance_is_warned_from_one_to_ten():
+    def rows(large):
+        return pandas.concat([clean(2 * large).iloc[::2], clean(2).iloc[1:]])
+    assert not [each for each in examine(rows(9)) if each.check == "imbalance"]
+    assert "1 to 10" in next(each for each in examine(rows(10)) if each.check == "imbalance").sentence
+
+
+def test_A8_conversions_are_summed_up():
+    rows = planted(note={0: "palette applied", 1: "palette applied; transparency laid over white",
+                         2: "floating point, -1..1 scaled to 0..255", 3: "floating point, 0..9 scaled to 0..255",
+                         4: "turned upright (EXIF orientation 6)", 5: "turned upright (EXIF orientation 3)"})
+    sentences = sorted(each.sentence for each in examine(rows))
+    assert sentences == ["1 picture converted: transparency laid over white.", "2 pictures converted: floating point.",
+                         "2 pictures converted: palette applied.", "2 pictures converted: turned upright."]
+
+
+def test_the_gravest_come_first():
+    rows = planted(note={0: "palette applied"}, width={4: 1})
+    order = [SEVERITIES.index(each.severity) for each in examine(rows, left_out=[("x", "hidden")])]
+    assert order == sorted(order) and len(order) == 3

@@ -1,0 +1,124 @@
+"""A folder of class folders, or of train, val and test folders that hold class folders.
+
+A class folder's own subfolders belong to it. Links are never followed. A file is taken by its suffix and read by its
+content; what is passed over is counted with its reason.
+"""
+
+import os
+from pathlib import Path
+
+from toolkit.data.reading import DICOM_SUFFIXES, PARTS, SUFFIXES, Reading, count, listed
+from toolkit.errors import DataError
+from toolkit.pixels.decode import read_bytes
+
+LITTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin", "icon\r"}
+
+
+def read(root):
+    """`root`: Path of an existing folder -> Reading. Raises DataError for an empty folder or one without classes."""
+    import pandas
+
+    left_out = []
+    folders, files = _inside(root, root, left_out)
+    if not folders and not files and not left_out:
+        raise DataError(f"The folder {root} is empty; it should hold one folder of pictures for each class.")
+    split = _is_split([folder.name for folder in folders])
+    rows, found = [], {}
+    for folder in folders:
+        part = PARTS.get(folder.name.casefold(), "") if split else ""
+        if split and not part:
+            left_out.append((folder.name, "folder beside train, val and test"))
+            continue
+        if split:
+            classes, stray = _inside(folder, root, left_out)
+            left_out += [(_relative(file, root), "outside the class folders") for file in stray]
+        else:
+            classes = [folder]
+        for class_folder in classes:
+            pictures = _pictures(class_folder, root, left_out)
+            found[class_folder.name] = found.get(class_folder.name, 0) + len(pictures)
+            rows += [(path, class_folder.name, part, "") for path in pictures]
+    if not rows:
+        raise DataError(_nothing(root, files, left_out))
+    left_out += [(_relative(file, root), "outside the class folders") for file in files]
+    table = pandas.DataFrame(rows, columns=["path", "label", "split", "group"], dtype=object)
+    return Reading(table, lambda path: read_bytes(root / path), "split folder" if split else "folder", root,
+                   tuple(left_out), empty=tuple(sorted(name for name, n in found.items() if not n)))
+
+
+def _is_split(names):
+    parts = {PARTS[name.casefold()] for name in names if name.casefold() in PARTS}
+    return "train" in parts and (len(parts) > 1 or len(names) == 1)
+
+
+def _inside(folder, root, left_out):
+    """(folders, files) directly in `folder`, by name; litter, hidden entries and links go to `left_out`."""
+    folders, files = [], []
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        left_out.append((_relative(folder, root), f"folder cannot be opened ({error.strerror})"))
+        return folders, files
+    for entry in entries:
+        path = Path(entry.path)
+        try:
+            entry.name.encode("utf-8")
+        except UnicodeEncodeError:
+            left_out.append((_relative(path, root), "name is not UTF-8"))
+            continue
+        if entry.is_symlink():
+            left_out.append((_relative(path, root), "symbolic link, not followed"))
+        elif entry.name.casefold() in LITTER:
+            left_out.append((_relative(path, root), "system file"))
+        elif entry.name.startswith("."):
+            left_out.append((_relative(path, root), "hidden"))
+        elif entry.is_dir(follow_symlinks=False):
+            folders.append(path)
+        elif entry.is_file(follow_symlinks=False):
+            files.append(path)
+        else:
+            left_out.append((_relative(path, root), "not a regular file"))
+    return folders, files
+
+
+def _pictures(folder, root, left_out):
+    """Paths relative to `root` of the pictures in `folder` and below, depth first."""
+    folders, files = _inside(folder, root, left_out)
+    pictures = []
+    for file in files:
+        if file.suffix.lower() in SUFFIXES | DICOM_SUFFIXES:
+            pictures.append(_relative(file, root))
+        else:
+            left_out.append((_relative(file, root), _other(file)))
+    for below in folders:
+        pictures += _pictures(below, root, left_out)
+    return pictures
+
+
+def _other(file):
+    return f"suffix {file.suffix.lower()} is no picture's" if file.suffix else "no suffix"
+
+
+def _relative(path, root):
+    """With forward slashes; bytes that are not UTF-8 are shown escaped."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _nothing(root, files, left_out):
+    """Why no picture was found in class folders."""
+    direct = [file for file in files if file.suffix.lower() in SUFFIXES]
+    dicom = [file for file in files if file.suffix.lower() in DICOM_SUFFIXES]
+    tables = [file for file in files if file.suffix.lower() in (".csv", ".tsv", ".parquet")]
+    if tables:
+        return f"{root} has no class folders, but a table: pass {tables[0]} instead of the folder."
+    if dicom:
+        return (f"{root} holds {count(len(dicom), 'DICOM file')}, which are not read; export them as PNG or TIFF, into"
+                " one folder for each class.")
+    if direct:
+        return (f"{root} holds {count(len(direct), 'picture')} but no class folders; put them into one folder for each"
+                " class, or give a table with the columns path and label.")
+    reasons = {}
+    for _, reason in left_out + [(file, _other(file)) for file in files]:
+        reasons[reason] = reasons.get(reason, 0) + 1
+    seen = listed(f"{reason}: {number}" for reason, number in reasons.items())
+    return f"No picture was found in the class folders of {root}" + (f"; passed over:{seen}" if seen else ".")

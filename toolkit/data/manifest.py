@@ -1,0 +1,209 @@
+"""One manifest for every kind of data: a row a picture, no pixels kept."""
+
+import difflib
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Callable
+
+from toolkit.data.reading import count, listed, same
+from toolkit.data.spreadsheet import to_csv
+from toolkit.errors import DataError, OptionError
+
+COLUMNS = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
+SAMPLES = {"cells": "toolkit.data.samples.cells"}  # name -> module with make() -> Path of a table
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """`rows`: a DataFrame of COLUMNS and the user's further columns (once prepared `fingerprint` too), from 0 on.
+
+    `kind`: folder, split folder, table, npz or sample. `left_out`: (path, reason) of files passed over. `problems`:
+    sentences worth knowing that stop nothing. `unreadable`: (path, label, reason) of pictures that were dropped.
+    """
+
+    rows: object
+    root: Path | None
+    kind: str
+    source: Callable = field(repr=False)
+    left_out: tuple = ()
+    problems: tuple = ()
+    unreadable: tuple = ()
+
+    def __len__(self):
+        return len(self.rows)
+
+    @property
+    def classes(self):
+        """Class names, whole numbers by value, other names by text."""
+        names = sorted(set(self.rows["label"]))
+        return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
+
+    @property
+    def counts(self):
+        """Class name -> pictures."""
+        found = self.rows["label"].value_counts()
+        return {name: int(found[name]) for name in self.classes}
+
+    @property
+    def skipped(self):
+        """Reason -> files passed over."""
+        reasons = {}
+        for _, reason in self.left_out:
+            reasons[reason] = reasons.get(reason, 0) + 1
+        return reasons
+
+    @property
+    def further(self):
+        """Names of the user's own columns."""
+        return [name for name in self.rows.columns if name not in (*COLUMNS, "fingerprint")]
+
+    def read(self, index):
+        """The bytes of picture `index`, or its array where the data are arrays. Raises pixels.decode.Unreadable."""
+        return self.source(self.rows["path"].iat[index])
+
+
+def read(data, root=None, *, path_column="path", label_column="label", split_column="split", group_column="group",
+         ignore_empty=False, merge_case=False):
+    """`data`: sample:NAME, a folder, a CSV, TSV or Parquet table, or an .npz -> Samples.
+
+    Every problem is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have
+    no picture, `merge_case` joins classes that differ in case or accents' encoding only; both are noted.
+    """
+    found, kind = _reading(str(data), root, path_column, label_column, split_column, group_column)
+    faults, notes = list(found.faults), list(found.notes)
+    rows = found.rows.reset_index(drop=True)
+    rows["label"] = _merged(rows["label"], found.empty, merge_case, faults, notes)
+    empty = [name for name in found.empty if same(name) not in set(map(same, rows["label"]))]
+    if empty:
+        names = ", ".join(map(repr, empty))
+        if ignore_empty:
+            notes.append(f"{count(len(empty), 'class')} without any picture ignored: {names}.")
+        else:
+            faults.append(f"{count(len(empty), 'class')} without any picture: {names} (--ignore-empty goes on without)")
+    names = sorted(set(rows["label"]) - {""})
+    if len(names) < 2 and not faults:
+        faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
+    if faults:
+        raise DataError(f"{data} cannot be used, {count(len(faults), 'problem')}:"
+                        + "".join(f"\n  - {fault}" for fault in faults))
+    for position, name in enumerate(COLUMNS):
+        if name not in rows:
+            rows.insert(position, name, 0 if name in ("width", "height") else "")
+    rows = rows[[*COLUMNS, *(name for name in rows.columns if name not in COLUMNS)]]
+    rows = rows.astype({name: int if name in ("width", "height") else object for name in rows.columns})
+    return Samples(rows, found.root, kind, found.source, found.left_out, tuple(notes))
+
+
+def drop_unreadable(samples, facts, max_bad=0.1):
+    """The facts of `pixels.batches.prepare` into the rows; pictures with an error leave -> (Samples, kept mask (n,)).
+
+    Raises DataError where more than the share `max_bad` is unreadable, or a class loses its last picture.
+    """
+    import numpy as np
+
+    bad = np.asarray(facts["error"] != "")
+    paths, labels, errors = samples.rows["path"], samples.rows["label"], facts["error"]
+    lost = tuple((paths.iat[i], labels.iat[i], errors.iat[i]) for i in np.flatnonzero(bad))
+    shown = listed(f"{path}: {error}" for path, _, error in lost)
+    if bad.any() and (bad.all() or bad.mean() > max_bad):
+        allowed = "none is left" if bad.all() else f"--max-bad allows {max_bad:.0%}"
+        raise DataError(f"{len(lost)} of {count(len(bad), 'picture')} cannot be read ({bad.mean():.1%}; {allowed}):"
+                        + shown)
+    rows = samples.rows.copy()
+    for name in ("sha256", "width", "height", "mode", "note", "fingerprint"):
+        rows[name] = np.asarray(facts[name])
+    rows = rows[~bad].reset_index(drop=True)
+    gone = sorted(set(labels) - set(rows["label"]))
+    if gone:
+        raise DataError(f"No picture of class {', '.join(map(repr, gone))} can be read:{shown}")
+    return replace(samples, rows=rows, unreadable=samples.unreadable + lost), ~bad
+
+
+def table(rows):
+    """`rows` of Samples -> manifest.csv as bytes, COLUMNS first; formula cells neutralised, and opened by `read`."""
+    names = [*COLUMNS, *(name for name in rows.columns if name not in (*COLUMNS, "fingerprint"))]
+    return to_csv(names, rows[names].itertuples(index=False), mark=True)
+
+
+def _reading(data, root, path_column, label_column, split_column, group_column):
+    """The reader that `data` asks for, and the kind."""
+    columns = {"path_column": path_column, "label_column": label_column, "split_column": split_column,
+               "group_column": group_column}
+    if data.startswith("sample:"):
+        _refuse_table_options("sample data", root, columns)
+        return import_module("toolkit.data.table").read(_sample(data[len("sample:"):])), "sample"
+    if "://" in data:
+        raise DataError(f"{data} is an address; download it first and give the folder or file.")
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise DataError(_not_there(path))
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix in TABLES:
+        reading = import_module("toolkit.data.table").read(path, root, **columns)
+    elif path.is_file() and suffix in ARCHIVES:
+        raise DataError(f"{path} is an archive; unpack it and give the folder.")
+    elif path.is_dir() or path.is_file() and suffix == ".npz":
+        _refuse_table_options("a folder" if path.is_dir() else "an .npz file", root, columns)
+        reading = import_module("toolkit.data.folders" if path.is_dir() else "toolkit.data.npz").read(path)
+    else:
+        raise DataError(f"{path} is no data set; wanted a folder of class folders, a table ({', '.join(TABLES)}), an"
+                        f" .npz file, or sample:NAME with NAME of {', '.join(SAMPLES)}.")
+    return reading, reading.kind
+
+
+def _refuse_table_options(what, root, columns):
+    """Options for tables would be without effect elsewhere."""
+    usual = {"path_column": "path", "label_column": "label", "split_column": "split", "group_column": "group"}
+    given = ["root"] if root is not None else []
+    given += [name for name, value in columns.items() if value != usual[name]]
+    if given:
+        raise OptionError(f"--{given[0].replace('_', '-')} is for tables; the data are {what}.")
+
+
+def _sample(name):
+    if name not in SAMPLES:
+        near = difflib.get_close_matches(name, SAMPLES, 1)
+        raise DataError(f"There is no sample data {name!r}; " + (f"did you mean sample:{near[0]}?" if near else
+                                                                f"there is: {', '.join(SAMPLES)}."))
+    return import_module(SAMPLES[name]).make()
+
+
+def _not_there(path):
+    """Which part of the path ends, and the nearest name that exists there."""
+    if path.is_symlink():
+        return f"{path} is a link to nothing."
+    parent = path.parent
+    while not parent.exists():
+        path, parent = parent, parent.parent
+    try:
+        names = [entry.name for entry in parent.iterdir()]
+    except OSError:
+        names = []
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(path.name.casefold(), folded, 1)
+    hint = f" Did you mean {parent / folded[near[0]]}?" if near else \
+        f" Sample data are given as sample:{path.name}." if path.name in SAMPLES else ""
+    return f"{path} does not exist.{hint}"
+
+
+def _merged(labels, empty, merge_case, faults, notes):
+    """Labels with twins joined to their most frequent spelling, or the twins among the faults."""
+    spellings = {}
+    for name, number in labels.value_counts().items():
+        spellings.setdefault(same(name), []).append((name, number))
+    for name in empty:
+        if name not in set(labels):
+            spellings.setdefault(same(name), []).append((name, 0))
+    twins = [names for names in spellings.values() if len(names) > 1]
+    rename = {}
+    for names in twins:
+        shown = ", ".join(f"{ascii(name) if not name.isascii() else repr(name)} ({number})" for name, number in names)
+        if merge_case:
+            rename.update({name: names[0][0] for name, _ in names[1:]})
+            notes.append(f"Classes joined as {names[0][0]!r}: {shown}.")
+        else:
+            faults.append(f"class names that look the same: {shown} (rename, or --merge-case joins them)")
+    return labels.replace(rename) if rename else labels

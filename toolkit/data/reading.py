@@ -1,0 +1,47 @@
+"""What every reader of a format gives back, and what several of them need."""
+
+import unicodedata
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+LISTED = 20  # names shown in a message, the rest as a count
+SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .mpo .tif .tiff .bmp .dib .gif .webp .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm"
+    .split())
+DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))  # taken up, so that they are refused by name and not passed over
+PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
+         "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
+
+
+class Reading(NamedTuple):
+    """`rows`: DataFrame with path, label, split ("" or train, validation, test), group, and the user's columns.
+
+    `source(path)` -> bytes or array; `left_out`: (path, reason) of files passed over; `faults`: sentences that make the
+    data unusable; `notes`: sentences worth knowing; `empty`: classes without any picture.
+    """
+
+    rows: object
+    source: Callable
+    kind: str
+    root: Path | None = None
+    left_out: tuple = ()
+    faults: tuple = ()
+    notes: tuple = ()
+    empty: tuple = ()
+
+
+def listed(names):
+    """The first names and the count of the rest, one to a line."""
+    names = [str(name) for name in names]
+    rest = len(names) - LISTED
+    return "".join(f"\n    {name}" for name in names[:LISTED]) + (f"\n    ... and {rest} more" if rest > 0 else "")
+
+
+def same(label):
+    """Labels for which this is equal are one class to a reader's eye: NFC and NFD, upper and lower case, blanks."""
+    return unicodedata.normalize("NFC", " ".join(str(label).split())).casefold()
+
+
+def count(number, noun):
+    """"1 picture", "2 pictures", "2 classes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"

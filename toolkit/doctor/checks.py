@@ -1,0 +1,192 @@
+"""What may be wrong with the data: one function and one row of CHECKS for each fault.
+
+A check takes a `Case` and yields findings; it never changes anything and never raises. Adding one: a function, its
+row, and a test with a planted fault.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from toolkit.data import splits
+from toolkit.data.reading import count
+
+TINY = 32  # pixels: below this side, resizing to a network's input invents most of what it sees
+IMBALANCE = 10  # largest class over smallest, from which it is warned
+SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`check`: name of the row; `severity`: one of SEVERITIES; `pictures`: paths; what was found; what to do."""
+
+    check: str
+    severity: str
+    pictures: tuple
+    sentence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """`rows`: DataFrame with path, label, split, group, sha256, fingerprint, width, height, note.
+
+    `unreadable`: (path, label, reason) of pictures dropped; `left_out`: (path, reason) of files passed over; `notes`:
+    sentences of the reader.
+    """
+
+    rows: object
+    unreadable: tuple = ()
+    left_out: tuple = ()
+    notes: tuple = ()
+
+
+def examine(rows, unreadable=(), left_out=(), notes=()):
+    """All findings on prepared rows, gravest first -> list of Finding."""
+    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes))
+    found = [finding for check in CHECKS.values() for finding in check(case)]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _unreadable(case):
+    if case.unreadable:
+        total = len(case.unreadable) + len(case.rows)
+        yield Finding("unreadable", "warning", tuple(path for path, _, _ in case.unreadable),
+                      f"{len(case.unreadable)} of {count(total, 'picture')} cannot be read and were left out: "
+                      f"{_reasons(reason for _, _, reason in case.unreadable)}.",
+                      "Replace or remove these files.")
+
+
+def _left_out(case):
+    if case.left_out:
+        yield Finding("left out", "note", tuple(path for path, _ in case.left_out),
+                      f"{count(len(case.left_out), 'file')} passed over:"
+                      f" {_reasons(reason for _, reason in case.left_out)}.",
+                      "Nothing, unless a picture is among them.")
+
+
+def _reader_notes(case):
+    for note in case.notes:
+        yield Finding("reading", "note", (), note, "See that this was meant.")
+
+
+def _twins(case):
+    """Same picture, same class."""
+    bundles = [rows for rows in _same_picture(case.rows) if case.rows["label"].iloc[rows].nunique() == 1]
+    if bundles:
+        spare = sum(len(rows) - 1 for rows in bundles)
+        yield Finding("duplicates", "note", _paths(case.rows, bundles),
+                      f"{count(len(bundles), 'picture')} in more than one file of the same class ("
+                      f"{count(spare, 'file')} too many); the copies of one are kept in one split.",
+                      "Remove the copies: they count one case several times.")
+
+
+def _conflicts(case):
+    """Same picture, two classes."""
+    bundles = [rows for rows in _same_picture(case.rows) if case.rows["label"].iloc[rows].nunique() > 1]
+    if bundles:
+        example = case.rows.iloc[bundles[0]]
+        shown = " and ".join(f"{path} ({label})" for path, label in zip(example["path"][:3], example["label"][:3]))
+        yield Finding("label conflicts", "warning", _paths(case.rows, bundles),
+                      f"{count(len(bundles), 'picture')} under more than one class, such as {shown}.",
+                      "Decide which class is right and remove the other file; one of the labels is wrong.")
+
+
+def _across_splits(case):
+    """Same picture, or same group, in two parts: only a given split can do that."""
+    if not (case.rows["split"] != "").any():
+        return
+    split = case.rows["split"].to_numpy()
+    kinds = (("pictures across splits", "picture", _bound(case.rows)),
+             ("groups across splits", "group", splits.bind(case.rows["group"])))
+    for check, what, bound in kinds:
+        bundles = splits.leaks(split, bound)
+        if bundles:
+            yield Finding(check, "warning", _paths(case.rows, bundles),
+                          f"{count(len(bundles), what)} in more than one of train, validation and test:"
+                          " the scores will be better than the truth.",
+                          "Mend the given split, or leave it out and let the pictures be split anew; --strict refuses.")
+
+
+def _missing_class(case):
+    """A class that a given validation part lacks; train and test are refused before."""
+    part = case.rows[case.rows["split"] == "validation"]
+    absent = sorted(set(case.rows["label"]) - set(part["label"])) if len(part) else []
+    if absent:
+        yield Finding("class missing", "warning", (),
+                      f"No validation picture of {count(len(absent), 'class')}: {', '.join(map(repr, absent))};"
+                      " some validation scores are not defined.",
+                      "Move some pictures of it from train to validation.")
+
+
+def _imbalance(case):
+    counts = case.rows["label"].value_counts()
+    if len(counts) > 1 and counts.iloc[0] >= IMBALANCE * counts.iloc[-1]:
+        yield Finding("imbalance", "warning", (),
+                      f"Class {counts.index[0]!r} has {counts.iloc[0]} pictures and {counts.index[-1]!r} only"
+                      f" {counts.iloc[-1]}, 1 to {counts.iloc[0] / counts.iloc[-1]:.0f}: accuracy hides the small one.",
+                      "Look at balanced accuracy and at each class; gather more of the small one.")
+
+
+def _tiny(case):
+    small = case.rows[(case.rows["width"] < TINY) | (case.rows["height"] < TINY)]
+    if len(small):
+        least = small.loc[(small["width"] * small["height"]).idxmin()]
+        yield Finding("tiny", "warning", tuple(small["path"]),
+                      f"{count(len(small), 'picture')} with a side under {TINY} pixels, the smallest"
+                      f" {least['width']} x {least['height']}.",
+                      "See that they are pictures and not icons or damaged exports.")
+
+
+def _converted(case):
+    """What the decoder changed, summed up by kind."""
+    noted = case.rows[case.rows["note"] != ""]
+    kinds = {}
+    for path, note in zip(noted["path"], noted["note"]):
+        for part in note.split("; "):
+            kinds.setdefault(_kind(part), []).append(path)
+    for kind, paths in kinds.items():
+        yield Finding("converted", "note", tuple(paths), f"{count(len(paths), 'picture')} converted: {kind}.",
+                      "Nothing: prediction converts in the same way.")
+
+
+def _kind(note):
+    """A note without the numbers that differ from picture to picture."""
+    for begin in ("floating point", "integers", "turned upright"):
+        if note.startswith(begin):
+            return {"integers": "integers with negative values, scaled by range"}.get(begin, begin)
+    return note
+
+
+def _same_picture(rows):
+    """Bundles of two and more rows with the same bytes or pixels, as arrays of row numbers."""
+    bound = _bound(rows)
+    found = {}
+    for row, bundle in enumerate(bound):
+        found.setdefault(bundle, []).append(row)
+    return [bundle for bundle in found.values() if len(bundle) > 1]
+
+
+def _bound(rows):
+    return splits.bind(rows["sha256"], *([rows["fingerprint"]] if "fingerprint" in rows else []))
+
+
+def _paths(rows, bundles):
+    return tuple(rows["path"].iat[row] for bundle in bundles for row in bundle)
+
+
+def _reasons(reasons):
+    return ", ".join(f"{reason} ({number})" for reason, number in Counter(reasons).most_common(6))
+
+
+CHECKS = {
+    "unreadable": _unreadable,
+    "label conflicts": _conflicts,
+    "duplicates": _twins,
+    "across splits": _across_splits,
+    "class missing": _missing_class,
+    "imbalance": _imbalance,
+    "tiny": _tiny,
+    "converted": _converted,
+    "left out": _left_out,
+    "reading": _reader_notes,
+}

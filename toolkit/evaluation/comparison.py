@@ -1,0 +1,65 @@
+"""Two models on the same pictures: the paired bootstrap of their difference."""
+
+import numpy as np
+
+from toolkit.evaluation import intervals
+from toolkit.evaluation.metrics import METRICS, checked
+from toolkit.evaluation.scores import CELLS, missing_classes
+
+
+def difference(truth, challenger, incumbent, metric="roc_auc", groups=None, resamples=1000, seed=0):
+    """Score of `challenger` minus that of `incumbent`, both (n, k) probabilities of the same pictures.
+
+    Gives {"metric", "value", "low", "high", "better"}: both models are scored on the same resamples of pictures or
+    groups, so that what makes a picture hard for both cancels out. "better": the challenger's score is the better
+    one, whichever way the metric points. Nulls with a "reason" where the metric is not defined.
+    """
+    truth, challenger = checked(truth, challenger)
+    _, incumbent = checked(truth, incumbent)
+    if challenger.shape != incumbent.shape:
+        raise ValueError(f"two models of one task wanted, got probabilities {challenger.shape}, {incumbent.shape}.")
+    row, unit = METRICS[metric], intervals.units(len(truth), groups)
+
+    def gap(weights=None):
+        return row.function(truth, challenger, weights) - row.function(truth, incumbent, weights)
+
+    value = float(gap())
+    result = {"metric": metric, "value": value, "low": None, "high": None,
+              "better": value > 0 if row.higher_is_better else value < 0}
+    if not np.isfinite(value):
+        return result | {"value": None, "reason": missing_classes(truth, range(challenger.shape[1]))}
+    if not unit.size or unit.max() + 1 < intervals.FEWEST_UNITS:
+        return result | {"reason": f"an interval needs at least {intervals.FEWEST_UNITS} pictures or groups"}
+    drawn, width = intervals.multiplicities(unit, resamples, seed), max(1, CELLS // len(truth))
+    sampled = np.concatenate([gap(drawn[:, at:at + width].astype(np.float64)) for at in range(0, resamples, width)])
+    low, high, left_out = intervals.percentile(sampled)
+    return result | {"low": low, "high": high} | ({"left_out": left_out} if left_out else {})
+
+
+def beats(truth, challenger, incumbent, metrics=("roc_auc", "log_loss"), groups=None, resamples=1000, seed=0):
+    """Whether `challenger` is to be kept: the `difference` by the first of `metrics` that is defined and differs.
+
+    Equal ranking, or a part in which a class is missing, leaves the decision to the next metric; where none decides
+    the incumbent stays ("better" is False).
+    """
+    for metric in metrics:
+        result = difference(truth, challenger, incumbent, metric, groups, resamples, seed)
+        if result["value"]:
+            break
+    return result
+
+
+def gain(truth, challenger, incumbent, groups=None):
+    """How much lower the challenger's log loss is: {"value", "error"}, in nats a picture.
+
+    error: the standard error of the paired difference, from sums over groups where pictures come in groups (the
+    cluster-robust estimate of a mean).
+    """
+    rows = np.arange(len(truth))
+    each = (np.log(np.maximum(challenger[rows, truth], 1e-15)) - np.log(np.maximum(incumbent[rows, truth], 1e-15)))
+    unit = intervals.units(len(truth), groups)
+    value = float(each.mean())
+    sums = np.bincount(unit, weights=each - value)
+    count = len(sums)
+    error = float(np.sqrt((sums**2).sum() * count / max(1, count - 1)) / len(each))
+    return {"value": value, "error": error}

@@ -1,0 +1,82 @@
+"""How a file is written and read: replaced whole, numbers with a dot, UTF-8, whatever the locale."""
+
+import contextlib
+import errno
+import json
+import math
+import os
+import secrets
+from pathlib import Path
+
+from toolkit.errors import ResourceError, UntrustedError
+
+LARGEST_JSON = 64 * 2**20  # bytes; a longer file of facts is no honest one
+
+
+def write_atomic(path, data):
+    """Replace the file `path` by `data` (bytes or text): it is the old one or the new one at any moment.
+
+    Raises ResourceError, with the path and the system's reason, where it cannot be written; no rest is left.
+    """
+    path = Path(path)
+    data = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)  # the new name itself must outlive a power cut
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise unwritten(path, len(data), error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def unwritten(path, need, error):
+    """The error for `need` bytes that `path` did not take."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(f"{path} cannot be written: {error.strerror}; see that the folder is there and writable.")
+    try:
+        disk = os.statvfs(Path(path).parent)
+        free = f"{disk.f_bavail * disk.f_frsize:,} are free"
+    except OSError:
+        free = "the disk is full"
+    return ResourceError(f"{path} needs {need:,} bytes and {free} ({error.strerror}); free some space and run again.")
+
+
+def to_json(obj):
+    """`obj` as JSON text: numbers of NumPy as numbers, arrays as lists, what is not finite as null."""
+    return json.dumps(clean(obj), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def clean(obj):
+    """`obj` in the plain types of JSON."""
+    if isinstance(obj, dict):
+        return {str(key): clean(value) for key, value in obj.items()}
+    if isinstance(obj, (list, tuple, set, frozenset)):
+        return [clean(value) for value in (sorted(obj) if isinstance(obj, (set, frozenset)) else obj)]
+    if hasattr(obj, "tolist"):  # an array or a number of NumPy
+        return clean(obj.tolist())
+    if isinstance(obj, float):
+        return float(obj) if math.isfinite(obj) else None
+    return obj if obj is None or isinstance(obj, (bool, int, str)) else str(obj)
+
+
+def read_json(path):
+    """The object in a JSON file; UntrustedError where it is damaged, too long or no object."""
+    try:
+        if Path(path).stat().st_size > LARGEST_JSON:
+            raise ValueError(f"longer than {LARGEST_JSON:,} bytes")
+        found = json.loads(Path(path).read_bytes())
+        if not isinstance(found, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise UntrustedError(f"{path} is damaged ({error}); take it from where it was made once more.") from error
+    return found

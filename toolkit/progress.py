@@ -1,0 +1,83 @@
+"""What a person sees of a long step: a bar with the time left on a terminal, else a plain line now and then."""
+
+import sys
+import time
+
+LINE_EVERY = 15.0  # seconds between two plain lines
+BAR_EVERY = 0.1    # seconds between two drawings of the bar
+
+
+class Progress:
+    """Progress of a run through its phases, in the terminal and in status.json.
+
+    shares: {phase: its share of the whole}, in order. `stop()` is called at every step and may raise.
+    """
+
+    def __init__(self, run, shares, stop=lambda: None):
+        self.run, self.shares, self.stop = run, shares, stop
+        self.phase, self.message, self.began, self.told, self.drawn = None, "", 0.0, 0.0, 0.0
+        self.spent = {}
+
+    def start(self, phase, message):
+        """Begin a phase and return its step(done, of, note="")."""
+        self.close()
+        self.phase, self.message = phase, message
+        self.began = self.told = time.monotonic()
+        self.run.say(message)
+        self.run.progress("running", phase, self.whole(0.0), None, message)
+        self.run.event(phase, step=0)
+        return self.step
+
+    def step(self, done, of, note=""):
+        """Show that `done` of `of` is done."""
+        self.stop()
+        moment = time.monotonic()
+        share = done / of if of else 1.0
+        left = (moment - self.began) * (1 - share) / share if share else None
+        self.run.progress("running", self.phase, self.whole(share), left, f"{self.message} {note}".strip())
+        if sys.stderr.isatty():
+            if moment - self.drawn >= BAR_EVERY or done == of:
+                self.drawn = moment
+                self.draw(share, left, note)
+        elif moment - self.told >= LINE_EVERY:
+            self.told = moment
+            self.run.say(f"  {share:.0%}, {spoken(left)} left {note}".rstrip())
+
+    def whole(self, share):
+        """Share of the whole run, 0..1, at `share` of the present phase."""
+        before = 0.0
+        for phase, weight in self.shares.items():
+            if phase == self.phase:
+                return before + weight * share
+            before += weight
+        return before
+
+    def draw(self, share, left, note):
+        """One line, drawn over itself."""
+        filled = round(28 * share)
+        print(f"\r  {'█' * filled}{'░' * (28 - filled)} {share:4.0%}  {spoken(left)} left  {note}\033[K",
+              end="", file=sys.stderr, flush=True)
+
+    def seconds(self, began):
+        """{phase: seconds so far}, and "total" since the moment `began`."""
+        moment = time.monotonic()
+        running = {self.phase: self.spent.get(self.phase, 0.0) + moment - self.began} if self.phase else {}
+        return {name: round(value, 3) for name, value in (self.spent | running | {"total": moment - began}).items()}
+
+    def close(self):
+        """End the phase and take its bar away."""
+        if self.phase:
+            self.spent[self.phase] = self.spent.get(self.phase, 0.0) + time.monotonic() - self.began
+            self.phase = None
+        if self.drawn:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        self.drawn = 0.0
+
+
+def spoken(seconds):
+    """"40 s", "3 min" or "2.5 h"; "some time" where it is not known."""
+    if seconds is None:
+        return "some time"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

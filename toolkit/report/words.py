@@ -1,0 +1,162 @@
+"""What the facts of a run say in plain words: numbers, verdict, limits. Report and model card share them.
+
+The dict of facts is described in `page.py`. Everything here is plain text; page and card escape it.
+"""
+
+import math
+
+from toolkit.errors import plain
+
+# name in metrics.json: title, what it means, whether it lies between 0 and 1 with 1 best
+SCORES = {
+    "roc_auc": ("ROC AUC", "chance that the right class's picture is ranked above another's; 0.5 is guessing", True),
+    "balanced_accuracy": ("Balanced accuracy", "share of right answers, every class counting the same", True),
+    "accuracy": ("Accuracy", "share of right answers", True),
+    "f1_macro": ("F1, mean over classes", "balance of found and falsely found, every class counting the same", True),
+    "average_precision": ("Average precision", "area under precision against recall; rare classes score lower", True),
+    "log_loss": ("Log loss", "how much the probabilities surprise; 0 is best", False),
+    "brier": ("Brier score", "squared error of the probabilities; 0 is best", False),
+    "ece": ("Calibration error", "distance between stated confidence and share of right answers; 0 is best", False),
+}
+CLASS_SCORES = {"recall": "Sensitivity (recall)", "specificity": "Specificity", "precision": "Precision", "f1": "F1",
+                "roc_auc": "ROC AUC"}
+NONE = "–"
+FEW = 10  # test pictures of a class below which its own scores say little
+SMALL = 100  # independent test units below which every interval is wide
+UNEVEN = 5  # biggest over smallest class from which accuracy flatters
+
+
+def number(value, digits=3):
+    """A number with a dot and `digits` decimals, or a dash for null."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    return f"{value:.{digits}f}"
+
+
+def percent(value):
+    """A share 0..1 as "88.5 %"."""
+    return NONE if value is None else f"{100 * value:.1f} %"
+
+
+def between(entry, form=number):
+    """The interval of a score, "0.910 to 0.980", or "" where there is none."""
+    if not entry or entry.get("low") is None or entry.get("high") is None:
+        return ""
+    return f"{form(entry['low'])} to {form(entry['high'])}"
+
+
+def duration(seconds):
+    """Seconds as "48 s", "3 min 20 s" or "2 h 5 min"."""
+    if seconds is None:
+        return NONE
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def quoted(names, most=3):
+    """Names as 'a', 'b' and 2 more."""
+    shown = ", ".join(f"'{plain(name)}'" for name in names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def units(block):
+    """What was resampled: "pictures" or "groups", and how many."""
+    interval = block.get("interval", {})
+    return ("groups" if interval.get("unit") == "group" else "pictures"), interval.get("units", block.get("n", 0))
+
+
+def verdict(facts):
+    """The result in one or two sentences."""
+    metrics, classes = facts["metrics"], facts["classes"]
+    test = metrics["test"]
+    auc, right = test.get("roc_auc", {}), test.get("accuracy", {})
+    unit, count = units(test)
+    part = f"{test['n']} test picture{'' if test['n'] == 1 else 's'} never used in training" + (
+        f" ({count} groups)" if unit == "groups" else "")
+    if auc.get("value") is None:
+        said = (f"the ranking of the classes cannot be scored ({auc.get('reason', 'not measured')}), and the model "
+                f"answers {percent(right.get('value'))} of all pictures correctly")
+    else:
+        what = (f"a {quoted(classes[1:2])} picture above a {quoted(classes[:1])} one" if len(classes) == 2
+                else "the pictures of a class above those of the others")
+        interval = f", 95 % interval {between(auc)}" if between(auc) else ""
+        said = (f"the model ranks {what} in {percent(auc['value'])} of all pairs (ROC AUC {number(auc['value'])}"
+                f"{interval}) and answers {percent(right.get('value'))} of the pictures correctly")
+    base = metrics.get("baseline", {}).get("majority", {})
+    if base.get("accuracy", {}).get("value") is not None:
+        answer = quoted([base["class"]]) if "class" in base else "the most frequent class"
+        said += f"; always answering {answer} would be right for {percent(base['accuracy']['value'])}"
+    return f"On {part}, {said}."
+
+
+def judgement(facts):
+    """A warning to stand under the verdict, or "" where the result needs none."""
+    test = facts["metrics"]["test"]
+    base = facts["metrics"].get("baseline", {}).get("majority", {}).get("accuracy", {}).get("value")
+    auc, right = test.get("roc_auc", {}), test.get("accuracy", {}).get("value")
+    if auc.get("low") is not None and auc["low"] <= 0.5:
+        return "This is not shown to be better than guessing: the interval of ROC AUC reaches 0.5."
+    if base is not None and right is not None and right <= base:
+        return ("Its answers are right no more often than the most frequent class would be; judge it by its ranking "
+                "and the scores of each class, not by accuracy.")
+    return ""
+
+
+def random_weights(facts):
+    """The warning that the network began from random weights, or ""."""
+    if not facts.get("network", {}).get("random"):
+        return ""
+    return ("This network began from random weights, because no pretrained weights could be had. Its scores are far "
+            "below what the same data give with pretrained weights: take this run as a rehearsal only.")
+
+
+def caveats(facts):
+    """What a reader must know before relying on the figures: a list of sentences."""
+    test, classes = facts["metrics"]["test"], facts["classes"]
+    unit, count = units(test)
+    found = []
+    if count < SMALL:
+        found.append(f"The test part holds only {count} independent {unit}: read the intervals, not the values.")
+    rare = [name for name in classes if test.get("per_class", {}).get(name, {}).get("n", FEW) < FEW]
+    if rare:
+        found.append(f"Fewer than {FEW} test pictures of {quoted(rare)}: scores of so few pictures say little.")
+    found += [f"{SCORES[name][0]} is not defined: {test[name]['reason']}." for name in SCORES
+              if test.get(name, {}).get("value", 0) is None]
+    sizes = [sum(part.get(name, 0) for part in facts.get("counts", {}).values()) for name in classes]
+    if sizes and min(sizes) and max(sizes) >= UNEVEN * min(sizes):
+        found.append(f"The biggest class has {max(sizes) / min(sizes):.0f} times the pictures of the smallest: "
+                     "accuracy flatters here, balanced accuracy and the scores of each class do not.")
+    if unit == "pictures":
+        found.append("No groups were given. If several pictures show one patient, plant or lot, name the group column: "
+                     "otherwise they may stand on both sides of the split and every score here is too good.")
+    else:
+        found.append("Pictures of one group were kept in one part, and intervals were made by resampling groups.")
+    found.append("Intervals show the chance in which pictures were tested, not that of another training run.")
+    found.append("The figures hold for pictures taken like these. Another device, site or season can change them; "
+                 "measure again on such pictures before use.")
+    found.append("This is a measurement on the given labels, not an approval for medical or safety use.")
+    return found
+
+
+def usage(facts):
+    """Five lines of Python that use model.keras without this package."""
+    network = facts.get("network", {})
+    size, mode = network.get("size", 224), "L" if network.get("channels", 3) == 1 else "RGB"
+    last = "[None, ..., None]" if mode == "L" else "[None]"
+    return (f'import json, keras, numpy as np\n'
+            f'from PIL import Image\n'
+            f'model = keras.saving.load_model("model.keras")\n'
+            f'pixels = np.asarray(Image.open("picture.png").convert("{mode}").resize(({size}, {size}))){last}\n'
+            f'print(dict(zip(json.load(open("model.json"))["classes"], model.predict(pixels)[0])))')
+
+
+def confusions(facts, most=20):
+    """The most frequent wrong answers on the test part: [{"label", "answer", "n", "of"}], most frequent first."""
+    classes, matrix = facts["classes"], facts["metrics"]["test"].get("confusion", [])
+    pairs = [{"label": classes[i], "answer": classes[j], "n": n, "of": sum(row)}
+             for i, row in enumerate(matrix) for j, n in enumerate(row) if n and i != j]
+    return sorted(pairs, key=lambda pair: -pair["n"])[:most]

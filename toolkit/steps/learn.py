@@ -1,0 +1,212 @@
+"""Step two: the network, the first answer from its frozen features, and tuning where validation says it pays."""
+
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from toolkit import options
+from toolkit.errors import DataError, Interrupted, OptionError
+
+
+@dataclass
+class Network:
+    """A network of raw pixels to logits, `model`; {stage: layers}, head last; and what its weights are."""
+
+    model: object
+    stages: dict
+    recipe: object
+    random: bool      # whether it began from random weights
+
+
+def network(chosen, case, task, run):
+    """The backbone with its weights and a head of zeros.
+
+    Where ImageNet weights cannot be had, sample data go on from random weights and every output says so; a user's own
+    data never do unasked.
+    """
+    import keras
+
+    from toolkit import backbones
+    from toolkit.backbones import load
+
+    keras.utils.set_random_seed(chosen.seed)
+    given = dict(shape=(chosen.size, chosen.size, chosen.channels), say=run.say, raw=True)
+    try:
+        trunk, recipe = load.load(chosen.backbone, chosen.weights, offline=chosen.offline or None,
+                                  refetch=chosen.refetch, **given)
+    except DataError as error:
+        if case.samples.kind != "sample" or chosen.weights == "none":
+            raise
+        run.say(f"  {error}")
+        run.say("  No ImageNet weights: the sample run goes on from RANDOM weights, so its scores say little.")
+        trunk, recipe = load.load(chosen.backbone, "none", **given)
+    stages = backbones.stages(trunk)
+    logits = task.head({name: layers[-1].output for name, layers in stages.items() if name != "stem"}, len(case.classes))
+    model = keras.Model(trunk.input, logits)
+    return Network(model, backbones.stages(model), recipe, recipe.tag == "none")
+
+
+def features(chosen, case, net, run, progress):
+    """The frozen network over every picture, once."""
+    from toolkit.features import store
+    from toolkit.pixels import batches
+
+    def view(number, rows):
+        return batches.augmented(case.pixels, chosen.augment, chosen.seed, number, rows, chosen.workers)
+
+    step = progress.start("features", f"Looking at {len(case.pixels)} pictures with {net.recipe.architecture}, once.")
+    return store.Features(net.model, case.pixels, view, run.folder, step=step)
+
+
+def probe(chosen, case, task, net, seen, progress):
+    """The linear read-out of the frozen features, put into the model's head -> its logits of every picture."""
+    from toolkit.features import probe
+
+    progress.start("probe", "Fitting the probe, a linear read-out of what the frozen network sees.")
+    train = case.rows["train"]
+    found = probe.fit(seen.pooled[train], case.truth("train"), len(case.classes), weights(chosen, case, task, "train"),
+                      case.groups("train"), chosen.seed)
+    head = net.model.get_layer("head")
+    head.kernel.assign(found.kernel)
+    head.bias.assign(found.bias)
+    return found.logits(seen.pooled)
+
+
+def weights(chosen, case, task, part):
+    """What each picture of a part weighs, by its class's count in training."""
+    counts = np.bincount(case.truth("train"), minlength=len(case.classes))
+    return task.sample_weights(case.truth(part), counts, chosen.class_weights == "balanced")
+
+
+def planned(chosen, case, net):
+    """The plan of tuning: what the user said, and the rule of training.rule for the rest."""
+    from toolkit.training import rule
+    from toolkit.training.stages import Plan
+
+    pictures = len(case.rows["train"])
+    depth = rule.rounds(tuple(net.stages), pictures, chosen.train_from, net.random)
+    moving = "moving" if net.random else chosen.batch_statistics
+    return Plan(depth, chosen.epochs or rule.epochs(pictures, net.random), chosen.views or rule.views(pictures),
+                chosen.learning_rate, chosen.layer_decay, options.rates(chosen.rates), chosen.optimizer,
+                chosen.weight_decay, chosen.clip_norm, chosen.warmup, min(chosen.batch_size, pictures), chosen.patience,
+                moving, chosen.seed)
+
+
+def tune(chosen, case, task, net, seen, plan, run, progress, began):
+    """Tune stage by stage -> (training.stages.Tuned, the interruption that ended it or None)."""
+    from toolkit.features import views
+    from toolkit.training import stages
+
+    step = progress.start("tune", intention(plan))
+    budget = options.seconds(chosen.time_budget)
+    total = len(plan.rounds) * plan.epochs
+    checkpoint = run.checkpoints / "last.npz"
+    run.checkpoints.mkdir(exist_ok=True)
+
+    def tick(number, epoch, done, of, loss):
+        step(number * plan.epochs + epoch + done / of, total, f"epoch {epoch + 1} of at most {plan.epochs}")
+
+    def told(stage, state):
+        row = state.history[-1]
+        for name, value in row.items():
+            run.event("tune", name, value, step=state.epoch, of=plan.epochs, stage=stage)
+        run.say(f"  {stage}, epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation "
+                f"{row['validation_loss']:.3f}" + (", best so far" if state.best_epoch == state.epoch else ""))
+
+    def late():
+        return bool(budget and time.monotonic() - began > budget) or run.stop_requested()
+
+    source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
+                          lambda done, of: progress.stop())
+    tuned = stages.Tuned()
+    try:
+        stages.tune(net.model, net.stages, source, task.loss(chosen.label_smoothing),
+                    task.targets(case.truth("train"), len(case.classes)), weights(chosen, case, task, "train"),
+                    validation(case, weights(chosen, case, task, "validation")), plan, tuned, checkpoint,
+                    chosen.resume and checkpoint.exists(), tick, told, late)
+    except Interrupted as stop:
+        return tuned, stop
+    finally:
+        for number, steps in tuned.first_steps.items():
+            run.event("tune", "first_step", steps, round=int(number))
+    return tuned, None
+
+
+def intention(plan):
+    """What tuning will do, in a sentence."""
+    if not plan.rounds:
+        return "No stage is tuned: the probe is the result."
+    return (f"Tuning {', then '.join(thawed[-1] for thawed in plan.rounds)}: at most {plan.epochs} epochs each, "
+            f"{plan.views} augmented views a picture.")
+
+
+def validation(case, weights):
+    """Scores of logits on the validation pictures: weighted log-loss and ROC AUC."""
+    from toolkit.evaluation import calibration, scores
+
+    truth = case.truth("validation")
+
+    def scored(logits):
+        shifted = np.asarray(logits, np.float64)
+        shifted = shifted - shifted.max(1, keepdims=True)
+        each = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(truth)), truth]
+        found = {"validation_loss": float(weights @ each / weights.sum())}
+        if np.isfinite(shifted).all():
+            auc = float(scores.evaluate(truth, calibration.softmax(logits), names=("roc_auc",))[0]["roc_auc"])
+            found["validation_roc_auc"] = auc if np.isfinite(auc) else None
+        return found
+
+    return scored
+
+
+class Kept(NamedTuple):
+    """Which model is the result and why."""
+
+    name: str         # "probe", or the deepest stage that was tuned
+    model: str        # "probe" or "tuned"
+    why: str
+    gain: dict | None
+
+
+def choose(case, net, logits, tuned, plan):
+    """The tuned model where validation says it beats the probe, else the probe, put back into `net`.
+
+    Both are calibrated on the validation pictures first. The tuned one must lower their log-loss by more than one
+    standard error of the paired difference (Breiman et al. 1984, the rule that prefers the simpler model).
+    """
+    from toolkit.evaluation import calibration, comparison
+    from toolkit.training import stages
+
+    if not tuned.stage:
+        why = "tuning brought no lower validation loss" if plan.rounds else "no stage was to be tuned"
+        return Kept("probe", "probe", f"The probe is kept: {why}.", None)
+    rows, truth = case.rows["validation"], case.truth("validation")
+    probabilities = [calibration.softmax(logits[name][rows], calibration.temperature(logits[name][rows], truth))
+                     for name in ("tuned", "probe")]
+    gain = comparison.gain(truth, *probabilities, groups=case.groups("validation"))
+    if gain["value"] > gain["error"]:
+        return Kept(tuned.stage, "tuned", f"The model tuned down to {tuned.stage} is kept: its validation log-loss is "
+                    f"{gain['value']:.3f} below the probe's, more than one standard error ({gain['error']:.3f}).", gain)
+    stages.restore(net.model, tuned.began)
+    return Kept("probe", "probe", f"The probe is kept: tuning down to {tuned.stage} changed the validation log-loss by "
+                f"{-gain['value']:+.3f}; less than one standard error ({gain['error']:.3f}) below the probe's is no "
+                "proof.", gain)
+
+
+def check(chosen):
+    """Refuse, before any picture is read, a network, weights or device that are not there."""
+    from toolkit import backbones
+    from toolkit.backbones import load, weights
+    from toolkit.training import device
+
+    row = backbones.find(chosen.backbone)
+    if chosen.weights != "none" and not load.is_file(chosen.weights):
+        weights.find(chosen.backbone, chosen.weights)
+    known = ("head", "stem", *(f"layer{n + 1}" for n in range(len(row.depths))))
+    wanted = {chosen.train_from} - {"auto", "all"} | set(options.rates(chosen.rates) or ())
+    if wanted - set(known):
+        raise OptionError(f"{chosen.backbone} has no stage {sorted(wanted - set(known))[0]}; it has {', '.join(known)}.")
+    if chosen.device.startswith("gpu"):
+        device.use(chosen.device)

@@ -1,0 +1,107 @@
+"""Step one: which pictures there are, what they show, and on which side of the split each one stands."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from toolkit.data.splits import PARTS
+
+
+@dataclass
+class Case:
+    """The pictures of a run: n rows, each with its pixels, class number and part.
+
+    samples: data.manifest.Samples; pixels: uint8 (n, size, size, channels); numbers: int32 (n,), in the order of
+    `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings of the doctor.
+    """
+
+    samples: object
+    pixels: np.ndarray
+    classes: list
+    numbers: np.ndarray
+    part: np.ndarray
+    findings: list
+    rows: dict = field(init=False)
+
+    def __post_init__(self):
+        self.rows = {part: np.flatnonzero(self.part == part) for part in PARTS}
+
+    def truth(self, part):
+        """Class numbers of a part."""
+        return self.numbers[self.rows[part]]
+
+    def groups(self, part):
+        """What must not be parted or resampled apart, for each picture of a part; None where every one stands alone."""
+        groups = self.samples.rows["bound"].to_numpy()[self.rows[part]]
+        return None if len(np.unique(groups)) == len(groups) else groups
+
+
+def listed(chosen):
+    """The rows of the data, before any picture is opened; every problem of them in one DataError."""
+    from toolkit.data import manifest
+
+    return manifest.read(chosen.data, chosen.root, path_column=chosen.path_column, label_column=chosen.label_column,
+                         split_column=chosen.split_column, group_column=chosen.group_column,
+                         ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case)
+
+
+def read(chosen, samples, task, run, progress):
+    """Open every picture once, split them, and say what is wrong with them -> Case."""
+    from toolkit.data import manifest, splits
+    from toolkit.doctor import checks
+    from toolkit.pixels import batches
+
+    step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
+    prepared = batches.prepare(samples, chosen.size, chosen.channels, chosen.resize, chosen.workers, step, run.folder)
+    samples, readable = manifest.drop_unreadable(samples, prepared.facts, chosen.max_bad)
+    rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
+    given = rows["split"].copy()
+    part = splits.assign(rows["label"], rows["group"], rows["split"],
+                         (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
+                         same=same, strict=chosen.strict, names=rows["path"])
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, samples.problems)
+    rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
+    case = Case(samples, prepared.keep(readable).pixels, samples.classes, task.encode(rows["label"], samples.classes),
+                part, findings)
+    if chosen.resume and run.manifest.exists():
+        unchanged(case, run)
+    told(run, case, given)
+    return case
+
+
+def told(run, case, given):
+    """Write manifest.csv and doctor.json, and say the counts and the warnings."""
+    from dataclasses import asdict
+
+    from toolkit.data import manifest
+    from toolkit.files import write_atomic
+
+    rows = case.samples.rows.drop(columns=["bound"])
+    write_atomic(run.manifest, manifest.table(rows))
+    run.json(run.doctor, {"schema": 1, "findings": [asdict(finding) for finding in case.findings]})
+    for name in case.classes:
+        counts = {part: int(((rows["split"] == part) & (rows["label"] == name)).sum()) for part in PARTS}
+        run.say(f"  {name}: " + ", ".join(f"{n} {part}" for part, n in counts.items()))
+    if (given != "").any():
+        run.say("  The split is the one given with the data.")
+    for finding in case.findings:
+        if finding.severity != "note":
+            run.say(f"  {finding.severity}: {finding.sentence} {finding.remedy}")
+
+
+def unchanged(case, run):
+    """Refuse to go on with a run whose data are not what they were."""
+    import pandas
+
+    from toolkit.data.reading import listed as shown
+    from toolkit.data.spreadsheet import csv_safe
+    from toolkit.errors import DataError
+
+    before = pandas.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    before = dict(zip(before["path"], before["sha256"]))
+    now = dict(zip(case.samples.rows["path"], case.samples.rows["sha256"]))
+    now = {str(csv_safe(path)): digest for path, digest in now.items()}
+    changed = [f"{path}: {'gone' if path not in now else 'new' if path not in before else 'changed'}"
+               for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)]
+    if changed:
+        raise DataError(f"The data are not those that the run began with; start a new run:{shown(changed)}")

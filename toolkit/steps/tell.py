@@ -1,0 +1,200 @@
+"""Step three: what the model is worth on pictures kept apart, and everything a run leaves."""
+
+from dataclasses import asdict, fields
+
+import numpy as np
+
+from toolkit.data.splits import PARTS
+from toolkit.errors import ToolkitError
+
+MEASURED = ("validation", "test")
+MISTAKES = 24  # shown in the report
+
+
+def logits_of(case, net, progress):
+    """Logits of the validation and test pictures by the whole network, as it will be shipped; zeros elsewhere."""
+    from toolkit.features import executor
+
+    step = progress.start("score", "Measuring the tuned model.")
+    rows = np.sort(np.concatenate([case.rows[part] for part in MEASURED]))
+    found = np.zeros((len(case.pixels), len(case.classes)), np.float32)
+    found[rows] = executor.collect(net.model, [case.pixels[rows]], step=step)
+    return found
+
+
+def calibrated(net, temperature):
+    """The model with probabilities for logits; `temperature` is divided into the head, so nothing is left to apply."""
+    import keras
+
+    head = net.model.get_layer("head")
+    for variable in (head.kernel, head.bias):
+        variable.assign(variable / temperature)
+    probabilities = keras.layers.Activation("softmax", dtype="float32", name="probabilities")(net.model.output)
+    return keras.Model(net.model.input, probabilities, name=net.recipe.architecture)
+
+
+def first_answer(chosen, case, logits, run, began):
+    """Say how good the probe is on the validation pictures."""
+    import time
+
+    from toolkit.evaluation import calibration, scores
+
+    rows, truth = case.rows["validation"], case.truth("validation")
+    block = scores.scores(truth, calibration.softmax(logits[rows]), case.classes, case.groups("validation"),
+                          min(chosen.resamples, 300), chosen.seed)
+    auc = block["roc_auc"]
+    run.event("probe", "validation_roc_auc", auc["value"])
+    said = f"no AUC ({auc.get('reason')})" if auc["value"] is None else (
+        f"AUC {auc['value']:.3f}" + (f", 95 % interval {auc['low']:.3f} to {auc['high']:.3f}" if auc["low"] is not None else ""))
+    run.say(f"  After {time.monotonic() - began:.0f} s the probe's validation scores: {said}; "
+            f"balanced accuracy {number(block['balanced_accuracy'])}.")
+
+
+def number(score):
+    """A score in three digits, or a dash."""
+    return "–" if score["value"] is None else f"{score['value']:.3f}"
+
+
+def metrics(chosen, case, logits, kept, temperature, seconds):
+    """metrics.json: the model kept, the probe and the majority answer, on the same pictures."""
+    from toolkit.evaluation import baseline, calibration, scores
+
+    def block(name, part, temperature):
+        probabilities = calibration.softmax(logits[name][case.rows[part]], temperature)
+        return scores.scores(case.truth(part), probabilities, case.classes, case.groups(part), chosen.resamples, chosen.seed)
+
+    probe_temperature = calibration.temperature(logits["probe"][case.rows["validation"]], case.truth("validation"))
+    return {
+        "schema": 1, "task": "classification", "classes": case.classes,
+        "test": block(kept.model, "test", temperature), "validation": block(kept.model, "validation", temperature),
+        "baseline": {"majority": baseline.majority(case.truth("train"), case.truth("test"), case.classes,
+                                                   case.groups("test"), chosen.resamples, chosen.seed)},
+        "probe": {"test": block("probe", "test", probe_temperature),
+                  "validation": block("probe", "validation", probe_temperature)},
+        "chosen": kept.name, "why": kept.why, "gain": kept.gain, "temperature": temperature, "seconds": seconds,
+    }
+
+
+def check_still(tuned):
+    """Fail the run where a frozen weight or a still batch statistic has moved at all."""
+    if tuned.moved:
+        raise ToolkitError(f"{len(tuned.moved)} frozen weights moved while training ({', '.join(tuned.moved[:5])}); the "
+                           "result cannot be trusted and is not written. Please report this.")
+
+
+def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run):
+    """Every file of a finished run: model first, report last."""
+    from toolkit import artifact
+    from toolkit.report import card, page
+
+    run.json(run.metrics, measured)
+    predictions(case, task, probabilities, run)
+    rows = case.rows["test"][:8]
+    artifact.write(run.folder, final, model_facts(chosen, case, net, kept, measured), case.pixels[rows])
+    told = report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run)
+    page.write(run.report, told, run.figures)
+    card.write(run.model_card, told)
+
+
+def predictions(case, task, probabilities, run):
+    """predictions.csv: a row a picture of validation and test, its probabilities in the order of the classes."""
+    from toolkit.data.spreadsheet import to_csv
+    from toolkit.files import write_atomic
+
+    rows = np.concatenate([case.rows[part] for part in MEASURED])
+    answers = task.decode(probabilities[rows], case.classes)
+    columns = ["split", "path", "label", "predicted", *(f"p_{name}" for name in case.classes)]
+    table = case.samples.rows
+    write_atomic(run.predictions, to_csv(columns, (
+        [table["split"].iat[row], table["path"].iat[row], table["label"].iat[row], answer,
+         *(float(p) for p in probabilities[row])] for row, answer in zip(rows, answers))))
+
+
+def model_facts(chosen, case, net, kept, measured):
+    """model.json, but for what the artifact adds itself."""
+    from toolkit.pixels import decode
+
+    return {
+        "task": "classification", "classes": case.classes,
+        "input": {"height": chosen.size, "width": chosen.size, "channels": chosen.channels, "resize": chosen.resize,
+                  "decoder": decode.DECODER},
+        "backbone": net.recipe.architecture,
+        "weights": {"tag": net.recipe.tag, "source": net.recipe.source, "licence": net.recipe.licence,
+                    "sha256": net.recipe.sha256, "random": net.random},
+        "licence": net.recipe.licence, "chosen": kept.name, "temperature": measured["temperature"],
+        "thresholds": {name: 1 / len(case.classes) for name in case.classes} if len(case.classes) == 2 else None,
+        "decision": "the class with the highest probability", "data": fingerprint(case),
+        "scores": {part: {name: score for name, score in measured[part].items() if name in ("n", *score_names())}
+                   for part in MEASURED},
+    }
+
+
+def score_names():
+    """The scores that go with a model."""
+    from toolkit.tasks import classification
+
+    return classification.METRICS
+
+
+def fingerprint(case):
+    """What the data were, without a name: pictures by part and class, and one hash over all."""
+    import hashlib
+
+    rows = case.samples.rows
+    lines = sorted(f"{digest} {label} {part}" for digest, label, part in zip(rows["sha256"], rows["label"], rows["split"]))
+    return {"pictures": len(rows), "counts": counts(case),
+            "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
+
+
+def counts(case):
+    """{part: {class: pictures}}."""
+    return {part: {name: int((case.truth(part) == i).sum()) for i, name in enumerate(case.classes)} for part in PARTS}
+
+
+def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run):
+    """The facts that report.page and report.card show."""
+    usual = {f.name: f.default for f in fields(chosen)}
+    notes = [note for text in case.samples.rows["note"] if text for note in text.split("; ")]
+    return {
+        "title": f"{', '.join(case.classes[:4])}{' and more' if len(case.classes) > 4 else ''}",
+        "task": "classification", "created": run.facts["times"]["started"], "classes": case.classes, "metrics": measured,
+        "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
+        "history": tuned.history, "findings": [asdict(finding) for finding in case.findings], "counts": counts(case),
+        "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}
+                                           if case.samples.unreadable else {}),
+        "converted": {note: notes.count(note) for note in sorted(set(notes))},
+        "mistakes": mistakes(case, task, probabilities),
+        "network": {"backbone": net.recipe.architecture, "weights": net.recipe.tag, "licence": net.recipe.licence,
+                    "source": net.recipe.source, "parameters": int(net.model.count_params()), "size": chosen.size,
+                    "channels": chosen.channels, "resize": chosen.resize, "random": net.random},
+        "decision": kept.why + (f" Tuning ended early: {tuned.stopped}." if tuned.stopped else ""),
+        "options": {name: value for name, value in vars(chosen).items()
+                    if value != usual[name] and name not in ("data", "root", "run_dir", "config", "weights")},
+        "seconds": measured["seconds"], "machine": run.facts["machine"],
+        "run": {"toolkit": run.facts["versions"]["toolkit"], "keras": run.facts["versions"]["keras"],
+                "seed": chosen.seed, "device": run.facts.get("device")},
+    }
+
+
+def mistakes(case, task, probabilities):
+    """The test pictures that the model got wrong, the surest first."""
+    rows = case.rows["test"]
+    answers = probabilities[rows].argmax(1)
+    wrong = rows[answers != case.truth("test")]
+    wrong = wrong[np.argsort(-probabilities[wrong].max(1), kind="stable")][:MISTAKES]
+    table, predicted = case.samples.rows, task.decode(probabilities[wrong], case.classes)
+    return [{"path": table["path"].iat[row], "label": table["label"].iat[row], "predicted": answer,
+             "probability": float(probabilities[row].max()), "thumbnail": case.pixels[row]}
+            for row, answer in zip(wrong, predicted)]
+
+
+def verdict(measured, run):
+    """The result in plain words."""
+    test, majority = measured["test"], measured["baseline"]["majority"]
+    parts = [f"{words} {number(test[name])}" + (
+        f" ({test[name]['low']:.3f} to {test[name]['high']:.3f})" if test[name].get("low") is not None else "")
+        for name, words in (("roc_auc", "AUC"), ("balanced_accuracy", "balanced accuracy"), ("accuracy", "accuracy"))]
+    run.say(f"On {test['n']} test pictures, used once: {', '.join(parts)}. Always answering {majority['class']!r} would "
+            f"be right {majority['accuracy']['value']:.1%} of the time.")
+    run.say(measured["why"])
+    run.say(f"Report: {run.report}   Model: {run.model}")

@@ -1,0 +1,71 @@
+"""AdamW and SGD with one rate a stage, and the one schedule that all stages share.
+
+A factor scales a variable's whole step, decoupled decay included, after the optimizer has formed it. (Scaling the
+gradient instead would do nothing under Adam, whose steps do not know the gradient's scale.) One optimizer for all
+stages, unlike one each, clips the gradients of all stages by one norm.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+
+def layerwise(optimizer):
+    """`optimizer`, a keras.optimizers class, with `factors`: {variable path: factor of the rate}."""
+
+    class Layerwise(optimizer):
+        def __init__(self, *args, factors=None, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.factors = dict(factors or {})
+
+        def build(self, variables):
+            super().build(variables)
+            self.scales = {self._var_key(v): self.factors.get(v.path, 1.0) for v in variables}
+
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, learning_rate * self.scales[self._var_key(variable)])
+
+        def _apply_weight_decay(self, variables):  # Keras' own would decay every stage at the unscaled rate
+            if self.weight_decay is None:
+                return
+            for variable in variables:
+                if self._use_weight_decay(variable):
+                    rate = ops.cast(self.learning_rate, variable.dtype) * self.scales[self._var_key(variable)]
+                    variable.assign(variable - variable * ops.cast(self.weight_decay, variable.dtype) * rate)
+
+    Layerwise.__name__ = f"Layerwise{optimizer.__name__}"
+    return Layerwise
+
+
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from peak / warmup at the first step to `peak`, then half a cosine down to 0 at `steps` (arXiv:1608.03983)."""
+
+    def __init__(self, peak, steps, warmup):
+        self.peak, self.steps, self.warmup = float(peak), int(steps), max(1, int(warmup))
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        rising = (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        falling = 0.5 * (1 + ops.cos(math.pi * ops.clip(done, 0.0, 1.0)))
+        return self.peak * ops.where(step < self.warmup, rising, falling)
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
+
+
+def build(name, variables, factors, rate, steps, warmup, weight_decay, clip_norm):
+    """Optimizer `name` (adamw | sgd) over `variables`; kernels decay, biases and norms never do.
+
+    `factors` {variable path: factor}; `rate` the peak of the schedule over `steps`, its first `warmup` (share) rising.
+    """
+    schedule = WarmupCosine(rate, steps, round(warmup * steps))
+    kind, more = {"adamw": (keras.optimizers.AdamW, {}),
+                  "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True})}[name]
+    optimizer = layerwise(kind)(schedule, factors=factors, weight_decay=weight_decay, global_clipnorm=clip_norm, **more)
+    still = [v for v in variables if v.name != "kernel"]
+    if still:
+        optimizer.exclude_from_weight_decay(var_list=still)
+    optimizer.build(variables)
+    return optimizer

@@ -1,0 +1,34 @@
+"""How long and how deep to tune, from the number of training pictures alone, where the user does not say.
+
+    epochs a round    8000 / pictures, between 4 and 20: some 500 steps of 16
+    views a picture   2400 / pictures, between 1 and 4: fewer pictures are varied more
+    stages            layer4; from 1000 pictures on layer3 too, if layer4 helped
+    random weights    all stages at once, batch statistics moving, five times the epochs (at most 60)
+
+A round ends early when validation stops improving, so these are upper bounds of what a run costs.
+"""
+
+
+def epochs(pictures, random_weights=False):
+    """Passes over the training pictures in each round."""
+    usual = min(20, max(4, round(8000 / max(1, pictures))))
+    return min(60, 5 * usual) if random_weights else usual
+
+
+def views(pictures):
+    """Augmented views kept of a picture."""
+    return min(4, max(1, round(2400 / max(1, pictures))))
+
+
+def rounds(stages, pictures, train_from="auto", random_weights=False):
+    """What each round thaws, uppermost first, such as (("head", "layer4"), ("head", "layer4", "layer3")).
+
+    stages: names in a picture's order, "stem" first and "head" last.
+    """
+    downward = list(reversed(stages))
+    if train_from == "all" or (train_from == "auto" and random_weights):
+        return (tuple(downward),)
+    if train_from == "head":
+        return ()
+    depth = 1 + (pictures >= 1000) if train_from == "auto" else downward.index(train_from)
+    return tuple(tuple(downward[:n + 1]) for n in range(1, depth + 1))

@@ -1,0 +1,182 @@
+"""Thaw the last stage, then the one below it, as long as validation improves.
+
+Each round trains from its boundary upward, starting at the best weights so far, with rates that fall by depth.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from toolkit.training import checkpoints, loop, optimizers, thaw
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to tune; a round thaws the stages it names, uppermost first."""
+
+    rounds: tuple[tuple[str, ...], ...]     # (("head", "layer4"), ("head", "layer4", "layer3"))
+    epochs: int
+    views: int                              # augmented views a picture kept at the boundary
+    learning_rate: float
+    layer_decay: float
+    rates: dict | None
+    optimizer: str
+    weight_decay: float
+    clip_norm: float
+    warmup: float                           # share of the steps
+    batch_size: int
+    patience: int                           # epochs
+    batch_statistics: str
+    seed: int
+
+
+@dataclass
+class Tuned:
+    """What tuning left in the model: the best weights validation saw."""
+
+    stage: str | None = None                # deepest stage of the round that is kept; None: as it began
+    loss: float = float("inf")              # validation, of the weights kept
+    history: list = field(default_factory=list)
+    first_steps: dict = field(default_factory=dict)   # round -> {stage: largest change of a weight in step one}
+    moved: list = field(default_factory=list)         # variables that should have stood still and did not
+    stopped: str | None = None              # why it ended before the plan did
+    began: dict = field(default_factory=dict, repr=False)   # weights it began with, by path
+
+
+def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, checkpoint=None, resume=False,
+         tick=None, epoch_done=None, out_of_time=None):
+    """Tune `model` in place, round by round, leave the best weights in it and tell all in `tuned`, however it ends.
+
+    stages: {stage: layers}. source(stage): opens inputs that enter below `stage` (see features.views). targets,
+    weights: of the training pictures, in their order. evaluate(logits) -> dict with "validation_loss". tick(round,
+    epoch, step, steps, loss) may raise to stop between two steps. checkpoint: a file that lets a later call resume.
+    """
+    still_before = thaw.fingerprint(model.variables)
+    kept = {v.path: np.array(thaw.numpy(v)) for v in model.variables}
+    tuned.began = dict(kept)
+    arrays, facts = checkpoints.load(checkpoint) if resume else ({}, {})
+    if facts:
+        vars(tuned).update(facts["tuned"])
+        kept |= {name.removeprefix("kept/"): value for name, value in arrays.items() if name.startswith("kept/")}
+    touched = set()
+    try:
+        for number, thawed in enumerate(plan.rounds):
+            touched |= may_move(model, stages, thawed, plan.batch_statistics)
+            if number < facts.get("round", 0):
+                continue
+            restore(model, kept)
+            again = (arrays, facts) if facts and facts["round"] == number else None
+            state = loop.State()
+            with source(thawed[-1]) as inputs:
+                try:
+                    one_round(model, stages, number, thawed, inputs, state, loss, targets, weights, evaluate, plan,
+                              tuned, kept, checkpoint, again, tick, epoch_done, out_of_time)
+                finally:  # an interruption too leaves the best so far
+                    better = keep(tuned, kept, thawed[-1], inputs.model, state)
+            if not better:
+                break
+            if out_of_time and out_of_time():
+                tuned.stopped = "it was asked to, or the time budget was spent"
+                break
+    finally:
+        restore(model, kept)
+        tuned.moved = [path for path in thaw.moved(still_before, model.variables) if path not in touched]
+
+
+def keep(tuned, kept, stage, part, state):
+    """Take a round's best weights over if they are the best of all; says whether they are."""
+    tuned.history += [{"stage": stage, **row} for row in state.history]
+    better = state.best is not None and state.best_loss < tuned.loss
+    if better:
+        tuned.stage, tuned.loss = stage, state.best_loss
+        kept |= {v.path: value for v, value in zip(part.weights, state.best, strict=True)}
+    return better
+
+
+def may_move(model, stages, thawed, batch_statistics):
+    """Set what learns in this round and return its paths, moving statistics included."""
+    thaw.set_trainable(model, stages, thawed, batch_statistics)
+    paths = {v.path for v in model.trainable_variables}
+    if batch_statistics == "moving":
+        paths |= {v.path for stage in thawed for layer in stages[stage] for v in layer.variables}
+    return paths
+
+
+def one_round(model, stages, number, thawed, inputs, state, loss, targets, weights, evaluate, plan, tuned, kept,
+              checkpoint, again, tick, epoch_done, out_of_time):
+    """Train one round's stages, told in `state`; what is in the model afterwards does not matter."""
+    part = inputs.model
+    by_path = thaw.stage_by_path(stages)
+    rates = thaw.rates(thawed, plan.learning_rate, plan.layer_decay, plan.rates)
+    top = max(rates.values())
+    steps = inputs.steps(plan.batch_size)
+    variables = part.trainable_variables
+    optimizer = optimizers.build(plan.optimizer, variables, {v.path: rates[by_path[v.path]] / top for v in variables}, top,
+                                 steps * plan.epochs, plan.warmup, plan.weight_decay, plan.clip_norm)
+    part.compile(optimizer=optimizer, loss=loss, jit_compile="auto")
+    if again:
+        resumed(part, optimizer, state, *again)
+    else:
+        state.best, state.best_loss = loop.weights_of(part), evaluate(inputs.held(part))["validation_loss"]
+        tuned.loss = min(tuned.loss, state.best_loss)
+
+    def batches(epoch):
+        order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
+        for rows, arrays in inputs.train(order, epoch, plan.batch_size):
+            before = [np.array(thaw.numpy(v)) for v in variables] if epoch == 0 and str(number) not in tuned.first_steps else None
+            yield arrays, targets[rows], weights[rows]
+            if before:
+                tuned.first_steps[str(number)] = largest_steps(variables, before, by_path)
+
+    def epoch_end(state):
+        if checkpoint:
+            save(checkpoint, part, optimizer, state, number, tuned, kept)
+        if epoch_done:
+            epoch_done(thawed[-1], state)
+
+    loop.fit(part, state, plan.epochs, plan.patience, batches, lambda: evaluate(inputs.held(part)), epoch_end,
+                    lambda step, value: tick and tick(number, state.epoch, step, steps, value), out_of_time)
+
+
+def largest_steps(variables, before, by_path):
+    """{stage: largest absolute change of one of its weights}."""
+    found = {}
+    for variable, old in zip(variables, before):
+        stage = by_path[variable.path]
+        found[stage] = max(found.get(stage, 0.0), float(np.abs(thaw.numpy(variable) - old).max()))
+    return found
+
+
+def save(path, part, optimizer, state, number, tuned, kept):
+    """Everything a round needs to go on as if it had not been stopped."""
+    arrays = {f"model/{i}": value for i, value in enumerate(loop.weights_of(part))}
+    arrays |= {f"best/{i}": value for i, value in enumerate(state.best)}
+    arrays |= {f"optimizer/{i}": np.array(thaw.numpy(v)) for i, v in enumerate(optimizer.variables)}
+    trained = {v.path for v in part.weights}
+    arrays |= {f"kept/{name}": value for name, value in kept.items() if name in trained}
+    checkpoints.save(path, arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch,
+                                    "best_loss": state.best_loss, "best_epoch": state.best_epoch,
+                                    "history": state.history})
+
+
+def told(tuned):
+    """What JSON can hold of `tuned`."""
+    return {name: value for name, value in vars(tuned).items() if name != "began"}
+
+
+def resumed(part, optimizer, state, arrays, facts):
+    """Put weights, optimizer and the loop.State back."""
+    listed = {kind: [arrays[f"{kind}/{i}"] for i in range(sum(name.startswith(f"{kind}/") for name in arrays))]
+              for kind in ("model", "best", "optimizer")}
+    loop.assign(part, listed["model"])
+    for variable, value in zip(optimizer.variables, listed["optimizer"], strict=True):
+        variable.assign(value)
+    state.best = listed["best"]
+    state.epoch, state.best_loss, state.best_epoch, state.history = (
+        facts[name] for name in ("epoch", "best_loss", "best_epoch", "history"))
+
+
+def restore(model, kept):
+    """Put the kept weights back into the model."""
+    for variable in model.variables:
+        variable.assign(kept[variable.path])
