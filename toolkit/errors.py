@@ -97,9 +97,12 @@ class Interrupts:
 
 
 def plain(text):
-    """`text` with control and direction characters escaped, safe to print on a terminal or into a log line."""
-    hidden = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    return "".join(c if c.isprintable() and c not in hidden else c.encode("unicode_escape").decode() for c in str(text))
+    """`text` with control and direction characters escaped, safe to print on a terminal or into a log line.
+
+    The joiners of composed emoji and of some scripts stay: they change no order and hide nothing.
+    """
+    shown = "\u200c\u200d"
+    return "".join(c if c.isprintable() or c in shown else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def guarded(command, arguments=None):

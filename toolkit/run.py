@@ -92,8 +92,9 @@ class Run:
     def resume(cls, folder):
         """The run of an existing folder, with run.json as `facts`, to go on with: its events and seconds are added to.
 
-        One that has finished is left as it is (`facts["state"]` says so), for the caller to say so and `close`. Raises OptionError where there is none, another process has it or another version wrote it, UntrustedError
-        where run.json is damaged.
+        One that has finished is left as it is (`facts["state"]` says so), for the caller to `close`. Raises OptionError
+        where there is none, another process has it or another version wrote it, UntrustedError where run.json is
+        damaged.
         """
         folder = Path(folder)
         if not paths(folder).run.is_file():

@@ -105,6 +105,7 @@ def test_boundaries_part_the_network(name):
     model = draw_norms(small(name, include_top=True))
     ends = backbones.boundaries(model)
     assert list(ends) == list(backbones.stages(model)) and ends["head"] == "fc"
+    assert list(ends.values())[-2] == small(name).layers[-1].name  # what is put out without the top
     pictures = drawn((2, 32, 40, 3))
     expected = outputs(model, pictures)
     for end in list(ends.values())[:-1]:
@@ -194,17 +195,30 @@ def test_he_initialisation_over_the_outputs():
     assert len({layer.get_weights()[0].std() for layer in layers}) == len(layers) == 8  # each draws its own
 
 
-def test_a_keras_json_of_another_project_changes_nothing():
+@pytest.mark.parametrize("name", KINDS)
+def test_a_keras_json_of_another_project_changes_nothing(name):
+    expected = [(type(layer), layer.get_config()) for layer in small(name, include_top=True).layers]
     keras.config.set_image_data_format("channels_first")
     keras.config.set_dtype_policy("float64")
     try:
-        model = backbones.build("res2net50_26w_4s", include_top=True, shape=(40, 32, 3), classes=4)
+        model = small(name, include_top=True)
         assert keras.config.dtype_policy().name == "float64"
     finally:
         keras.config.set_image_data_format("channels_last")
         keras.config.set_dtype_policy("float32")
-    assert model.get_layer("layer4.2").output.shape == (None, 2, 1, 2048)
+    assert [(type(layer), layer.get_config()) for layer in model.layers] == expected
     assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+@pytest.mark.parametrize("name", ["res2net50_26w_4s", "cifar_resnet20", "plain_prelu10", "resnet18v2"])
+def test_a_step_of_training_reaches_every_weight(name):
+    model = small(name, include_top=True, classes=3, zero_last=False)
+    before = {weight.path: keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights}
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.train_on_batch(drawn((3, 32, 40, 3)), np.array([0, 1, 2]))
+    for weight in model.trainable_weights:
+        after = keras.ops.convert_to_numpy(weight)
+        assert np.isfinite(after).all() and (after != before[weight.path]).any(), weight.path
 
 
 def test_mixed_precision_keeps_weights_and_logits_in_float32():
@@ -218,11 +232,13 @@ def test_mixed_precision_keeps_weights_and_logits_in_float32():
     (dict(name="vgg"), "python -m toolkit.backbones"),
     (dict(name="resnet18", activation="rellu"), "relu, prelu"),
     (dict(name="resnet18", shortcut="C"), "A, B, D"),
-    (dict(name="resnet18", classes=0), "at least 1"),
+    (dict(name="resnet18", classes=0, include_top=True), "at least 1"),
     (dict(name="resnet18", shape=(224, 224)), "height, width, channels"),
     (dict(name="resnet18", shape=(224, 224, None)), "height, width, channels"),
     (dict(name="resnet18", shape=(224, 0, 3)), "height, width, channels"),
+    (dict(name="resnet18", classes=5), "include_top=True"),
     (dict(name="resnet18", weights="imagenet", activation="prelu"), "weights=None"),
+    (dict(name="cifar_resnet20", weights="imagenet"), "No pretrained weights"),
     (dict(name="resnet18", weights="imagenet", classes=10, include_top=True), "weights=None"),
 ])
 def test_B2_what_cannot_be_built_is_refused_by_name(arguments, said):
@@ -234,3 +250,13 @@ def test_stage_of_a_name():
     told = {"image": "stem", "conv1.3": "stem", "bn1": "stem", "maxpool.pad": "stem", "layer3.5": "layer3",
             "layer3.5.conv2": "layer3", "layer4.norm": "layer4", "avgpool": "head", "fc": "head", "layers": "head"}
     assert {name: backbones.stage_of(name) for name in told} == told
+
+
+def test_weights_of_a_file_are_loaded(tmp_path):
+    random = draw_norms(backbones.build("cifar_resnet20", weights="none"))
+    np.savez(tmp_path / "own.npz", **{
+        f"{layer.name}/{weight.name}": keras.ops.convert_to_numpy(weight)
+        for layer in random.layers for weight in layer.weights})
+    loaded = backbones.build("cifar_resnet20", weights=tmp_path / "own.npz", shape=(24, 40, 3))
+    assert loaded.input_shape == (None, 24, 40, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(random.get_weights(), loaded.get_weights(), strict=True))

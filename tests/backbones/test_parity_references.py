@@ -16,10 +16,13 @@ from toolkit import backbones
 
 OURS_OF_HUB = {
     "resnet18": "resnet18", "resnet34": "resnet34", "resnet50": "resnet50", "resnet50_vd": "resnet50d",
-    "resnet18_v2": "resnet18v2", "resnet50_v2": "resnet50v2"}
-TORCHVISION = ["resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2"]
-TIMM = ["resnet18d", "resnet34d", "resnet50d", "seresnet50", "seresnext50_32x4d", "res2net50_26w_4s", "resnetv2_18",
-        "resnetv2_50"]
+    "resnet18_v2": "resnet18v2", "resnet50_v2": "resnet50v2"}  # 18 and 34 "vd" project in the very first block, too
+TORCHVISION = [
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
+    "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2"]
+TIMM = [
+    "resnet18d", "resnet34d", "resnet50d", "resnet101d", "resnet152d", "seresnet50", "seresnext50_32x4d",
+    "res2net50_26w_4s", "resnetv2_18", "resnetv2_34", "resnetv2_50", "resnetv2_101", "resnetv2_152"]
 
 
 def environment():

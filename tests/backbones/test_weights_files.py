@@ -30,7 +30,7 @@ class Canary:
 def refused(path, match):
     with pytest.raises(UntrustedError, match=match) as error:
         formats.read(path)
-    assert str(path) in str(error.value) or path.suffix in (".npz",)
+    assert str(path) in str(error.value)
     assert error.value.code == 6
 
 
@@ -102,8 +102,8 @@ def header(shape):
 @pytest.mark.parametrize("members, match", [
     ([("w.npy", header((2**40,)) + b"0" * 64)], "declares"),
     ([("w.npy", header((4,)) + b"0" * 15)], "declares"),
-    ([("w.npy", bytes(400_000_000))], "more than"),
-    ([("w.npy", header((1,)) + b"0000"), ("w.npy", header((1,)) + b"0000")], "two arrays of one name"),
+    ([("w.npy", bytes(400_000_000))], "at most"),
+    ([("w.npy", header((1,)) + b"0000"), ("w.npy", header((1,)) + b"0000")], "bear one name"),
     ([("w.npy", b"no array")], "cannot be read"),
 ], ids=["shape bomb", "cut short", "zip bomb", "twins", "junk"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -194,7 +194,7 @@ def test_I5_a_whole_model_with_a_lambda_is_not_loaded(tmp_path):
         open(canary, "a").close()
         return x
 
-    model = keras.Model(image, keras.layers.Lambda(spy, output_shape=(4,))(keras.layers.Dense(4)(image)))
+    model = keras.Model(image, keras.layers.Lambda(spy)(keras.layers.Dense(4)(image)))
     model.save(tmp_path / "m.h5")
     model.save(tmp_path / "m.keras")
     canary.unlink()                      # it was made as the model was
@@ -214,7 +214,7 @@ def test_I5_a_damaged_file_is_refused(tmp_path):
 
 
 def test_a_folder_or_nothing_is_refused(tmp_path):
-    refused(tmp_path, "is a folder")
+    refused(tmp_path, "a folder")
     with pytest.raises(DataError, match="not a file"):
         formats.read(tmp_path / "no.safetensors")
 

@@ -70,7 +70,7 @@ def facts(classes=("benign", "malignant", "normal"), n=60, seed=0, groups=None, 
         "network": {"backbone": "resnet18", "weights": "imagenet", "licence": "MIT", "size": 64, "channels": 3,
                     "resize": "crop", "random": False},
         "decision": f"layer4 was kept: it ranks {classes[0]} better.", "options": {"seed": 3},
-        "seconds": {"probe": 1.5, "total": 75.0}, "machine": {"cores": 2}, "run": {"seed": 3},
+        "seconds": {"probe": 1.5, "total": 75.0}, "probe_loss": 0.7, "machine": {"cores": 2}, "run": {"seed": 3},
     } | changes
 
 
@@ -219,6 +219,11 @@ def test_the_least_facts_make_a_report_and_a_card():
     given["metrics"] = {"test": facts()["metrics"]["test"]}
     assert Reader(page.render(given)).text.startswith("a run")
     assert card.text(given).startswith("# a run")
+
+
+def test_the_probe_stands_as_a_line_among_the_learning_curves():
+    assert "probe, validation" in figures.draw(facts())["learning"]
+    assert "probe, validation" not in figures.draw(facts(probe_loss=None))["learning"]
 
 
 def test_every_figure_is_drawn_and_deterministic():

@@ -27,7 +27,7 @@ def build(name, weights=None, *, include_top=False, classes=None, shape=None, ac
     row = find(name)
     changes = {"activation": activation, "shortcut": shortcut, "zero_last": zero_last}
     changes = {field: value for field, value in changes.items() if value is not None}
-    check(name, row, classes, shape, changes)
+    check(name, classes, include_top, shape, changes)
     if weights is not None and str(weights) != "none":
         if changes or dtype or classes not in (None, row.classes):
             raise OptionError(f"Weights {weights!r} fit {name} as its row stands; activation, shortcut, zero_last, "
@@ -41,11 +41,13 @@ def build(name, weights=None, *, include_top=False, classes=None, shape=None, ac
                         name=name)
 
 
-def check(name, row, classes, shape, changes):
+def check(name, classes, include_top, shape, changes):
     """Refuse what no network can be made of."""
     for field, allowed in (("activation", ACTIVATIONS), ("shortcut", SHORTCUTS)):
         if changes.get(field, allowed[0]) not in allowed:
             raise OptionError(f"{field} of {name} is {changes[field]!r}; allowed are {', '.join(allowed)}.")
+    if classes is not None and not include_top:
+        raise OptionError(f"classes of {name} is {classes}, but only include_top=True gives it a head.")
     if classes is not None and classes < 1:
         raise OptionError(f"classes of {name} is {classes}; at least 1 is needed.")
     if shape is not None and (len(shape) != 3 or shape[2] is None or any(n is not None and n < 1 for n in shape)):

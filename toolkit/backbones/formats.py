@@ -34,7 +34,7 @@ def read(path):
     """Tensors of the file `path`; UntrustedError where it is damaged, hides code or is of no known kind."""
     path = Path(path)
     if path.is_dir():
-        raise UntrustedError(f"{path} is a folder; weights are read from one file: {', '.join(READERS)}.")
+        raise UntrustedError(f"Weights {path} are a folder; they are read from one file: {', '.join(READERS)}.")
     if not path.is_file():
         raise DataError(f"Weights {path} are not a file; see that the path is right.")
     suffix = path.suffix.lower()
@@ -43,14 +43,16 @@ def read(path):
                              + REFUSED.get(suffix, ""))
     try:
         arrays, facts = READERS[suffix](path)
-    except (UntrustedError, MemoryError):
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise UntrustedError(f"{name} holds numbers that are not finite.")
+    except UntrustedError as error:
+        raise UntrustedError(f"Weights {path}: {error}") from error
+    except MemoryError:
         raise
     except Exception as error:  # each format's library has its own errors for a damaged file
         raise UntrustedError(f"Weights {path} cannot be read as {suffix}: {reason(error)}. The file is damaged or of "
                              f"another kind.") from error
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UntrustedError(f"Weights {path}: {name} holds numbers that are not finite.")
     return Tensors(arrays, facts)
 
 
@@ -72,7 +74,8 @@ def widened(array, name):
 def bounded(total, count, most=LARGEST):
     """Refuse `total` bytes in `count` tensors where that is more than a file of weights holds."""
     if total > most or count > MOST:
-        raise UntrustedError(f"It declares {count:,} tensors of {total:,} bytes, more than {MOST:,} or {most:,}")
+        raise UntrustedError(f"{count:,} tensors of {total:,} bytes are declared; at most {MOST:,} and {most:,} are "
+                             f"read.")
 
 
 def read_safetensors(path):
@@ -91,7 +94,7 @@ def read_npz(path):
         most = min(LARGEST, EXPANSION * path.stat().st_size)
         bounded(sum(member.file_size for member in members), len(members), most)
         if len({member.filename for member in members}) != len(members):
-            raise UntrustedError(f"Weights {path} hold two arrays of one name.")
+            raise UntrustedError("two arrays bear one name.")
         return {m.filename.removesuffix(".npy"): widened(read_npy(archive, m), m.filename) for m in members}, {}
 
 
@@ -116,18 +119,18 @@ def read_torch(path):
     try:
         import torch
     except ImportError:
-        raise UntrustedError(f"Weights {path} are a pickle, which only torch's weights-only reader opens without "
-                             f"executing it, and torch is not installed. {HINT}") from None
+        raise UntrustedError(f"this is a pickle, which only torch's weights-only reader opens without executing it; "
+                             f"torch is not installed. {HINT}") from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
-    except Exception as error:
-        raise UntrustedError(f"Weights {path} hold more than tensors, or are damaged; torch's weights-only reader "
-                             f"refused them ({reason(error)}). {HINT}") from error
+    except Exception as error:           # its text advises to read the file with code; ours does not
+        raise UntrustedError(f"torch's weights-only reader refused it: it holds more than tensors, or is damaged. "
+                             f"{HINT}") from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise UntrustedError(f"Weights {path} are no state dict of tensors. {HINT}")
+        raise UntrustedError(f"it is no state dict of tensors. {HINT}")
     bounded(sum(t.numel() * 4 for t in state.values()), len(state))
     return {str(name): widened((t.float() if t.is_floating_point() else t).numpy(), name)
             for name, t in state.items()}, {}

@@ -29,26 +29,26 @@ def read(path):
     """{"layer/part": float32 array} of the HDF5 file `path`; UntrustedError where anything in it is out of order."""
     with h5py.File(path, "r") as file:
         if "model_config" in file.attrs:
-            raise UntrustedError(f"Weights {path} are a whole model, which may carry code. {ALONE}")
-        found = list(datasets(file, path))
+            raise UntrustedError(f"this is a whole model, which may carry code. {ALONE}")
+        found = list(datasets(file, Path(path).stat().st_size))
         bounded(sum(4 * math.prod(data.shape) for _, data in found), len(found))
         arrays = {}
         for place, data in found:
-            name = weight_name(file, place, path)
+            name = weight_name(file, place)
             if name is None:
                 continue
             if name in arrays:
-                raise UntrustedError(f"Weights {path} hold {name} twice.")
+                raise UntrustedError(f"it holds {name} twice.")
             arrays[name] = widened(data[()], name)
         return arrays
 
 
-def datasets(group, path, place=(), seen=None):
-    """(names from the root, data set) of all data sets below `group`, each checked."""
+def datasets(group, size, place=(), seen=None):
+    """(names from the root, data set) of all data sets below `group`, each checked; size: of the file, bytes."""
     seen = set() if seen is None else seen
     for name in group:
         here = (*place, name)
-        where = f"Weights {path}: {'/'.join(here)}"
+        where = "/".join(here)
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise UntrustedError(f"{where} is a link to another place or file; links are not followed.")
         item = group[name]
@@ -57,15 +57,15 @@ def datasets(group, path, place=(), seen=None):
             raise UntrustedError(f"{where} is reached twice or nested too deep.")
         seen.add(address)
         if isinstance(item, h5py.Group):
-            yield from datasets(item, path, here, seen)
+            yield from datasets(item, size, here, seen)
         elif isinstance(item, h5py.Dataset):
-            check(item, where, Path(path).stat().st_size)
+            check(item, where, size)
             yield here, item
         else:
             raise UntrustedError(f"{where} is neither a group nor a data set.")
 
 
-def check(data, where, file_size):
+def check(data, where, size):
     """Refuse a data set whose numbers lie elsewhere, need a plug-in, or are not in the file at all."""
     plan = data.id.get_create_plist()
     if data.is_virtual or data.external:
@@ -75,16 +75,16 @@ def check(data, where, file_size):
     if any(plan.get_filter(i)[0] not in FILTERS for i in range(plan.get_nfilters())):
         raise UntrustedError(f"{where} is compressed by a plug-in.")
     need, held = math.prod(data.shape) * data.dtype.itemsize, data.id.get_storage_size()
-    if need > LARGEST or held > file_size or need > held * (100 if plan.get_nfilters() else 1):
+    if need > LARGEST or held > size or need > held * (100 if plan.get_nfilters() else 1):
         raise UntrustedError(f"{where} declares {data.shape}, {need:,} bytes, but {held:,} are in the file.")
 
 
-def weight_name(file, place, path):
+def weight_name(file, place):
     """"layer/part" of the data set at `place`; None for what belongs to an optimizer or is a counter of Keras."""
     if place[0] in ("optimizer", "optimizer_weights"):
         return None
     if len(place) > 1 and place[-2] == "vars":
-        return numbered(file, place, path)
+        return numbered(file, place)
     layer, part = place[0], place[-1].split(":")[0]
     if len(place) > 2:                           # layer/layer/kernel:0
         layer = place[-2]
@@ -92,16 +92,16 @@ def weight_name(file, place, path):
     return f"{layer}/{OLD_PARTS.get(part, part)}"
 
 
-def numbered(file, place, path):
+def numbered(file, place):
     """Name of variable `place[-1]` of a layer that Keras 3 saved under the name of its class."""
     where = "/".join(place[:-1])
     layer = file[where].attrs.get("name")
     kind = re.sub(r"_\d+$", "", place[-3]) if len(place) > 2 else ""
     if not isinstance(layer, str):
-        raise UntrustedError(f"Weights {path}: {where} does not say which layer it is, as an older Keras left that "
-                             f"out. Load them into the model that they came from and save them with today's Keras.")
+        raise UntrustedError(f"{where} does not say which layer it is, as an older Keras left that out. Load the file "
+                             f"into the model that it came from and save it with today's Keras.")
     parts = PARTS.get(kind, ())
     if not place[-1].isdecimal() or int(place[-1]) >= len(parts):
-        raise UntrustedError(f"Weights {path}: {layer} ({kind or 'a model'}) has a variable {place[-1]}, which no "
-                             f"layer of the networks here has.")
+        raise UntrustedError(f"{layer} ({kind or 'a model'}) has a variable {place[-1]}, which no layer of a network "
+                             f"here has.")
     return f"{layer}/{parts[int(place[-1])]}"

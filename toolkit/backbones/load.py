@@ -33,12 +33,12 @@ def load(name, weights="imagenet", shape=(224, 224, 3), include_top=False, say=p
          raw=False):
     """(keras.Model, Recipe) of the network `name` with `weights`.
 
-    weights: "imagenet" (the default of `weights.WEIGHTS`), a tag, a file, or None or "none" for random ones. They decide
-    the architecture among siblings (keras.applications' resnet50 strides elsewhere than torchvision's) and how pixels
-    are scaled. shape: (height, width, channels) of the pictures; with other than 3 channels the first kernel is adapted
-    (`adapted`). include_top: to the logits of the 1000 classes, else to the last feature map. say: takes a line a
-    source that is tried. offline, refetch: see `download.fetch`. raw: the model takes pixels 0..255 as they are, a
-    single channel standing for all three.
+    weights: "imagenet" (the first row of `weights.WEIGHTS`), a tag, a file, or None or "none" for random ones. They
+    decide the architecture among siblings (keras.applications' resnet50 strides elsewhere than torchvision's) and how
+    pixels are scaled. shape: (height, width, channels) of the pictures; with other than 3 channels the first kernel is
+    adapted (`adapted`). include_top: to the logits of the 1000 classes, else to the last feature map. say: takes a
+    line a source that is tried. offline, refetch: see `download.fetch`. raw: the model takes pixels 0..255 as they
+    are, a single channel standing for all three.
     Raises OptionError, DataError (no source gave the file) or UntrustedError (a file that is damaged or does not fit).
     """
     find(name)

@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 TORCH = re.compile(r"(?P<layer>[^/]+)\.(?P<part>weight|bias|running_mean|running_var|num_batches_tracked)")
+NORM = ("running_mean", "running_var", "num_batches_tracked")
 TORCH_PARTS = {"running_mean": "moving_mean", "running_var": "moving_variance"}
 TIMM_V2 = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.(?:(conv|norm)(\d)|downsample\.(conv))")
 BLOCK = re.compile(r"(conv|stack)(\d+)_block(\d+)_(?:(\d)_(conv|bn)|(?:preact|pre_activation)_(bn))")
@@ -69,7 +70,7 @@ def from_torch(name, array, arrays):
     layer, part = match["layer"], match["part"]
     if part == "num_batches_tracked":
         return None, array
-    normalises = f"{layer}.running_mean" in arrays
+    normalises = any(f"{layer}.{sign}" in arrays for sign in NORM)
     layer = from_timm_v2(layer)
     if part == "weight":
         if array.ndim == 4:              # a head that timm writes as a 1x1 convolution is a dense layer here

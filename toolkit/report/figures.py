@@ -111,7 +111,7 @@ def roc(truth, probabilities, classes, values):
         axes.plot([0, 1], [0, 1], color=LIGHT["soft"], lw=1, ls=":")
         for i, (c, score, label) in enumerate(curves):
             wrong, found, _ = roc_curve(truth == c, score)
-            axes.plot(wrong, found, label=label, drawstyle="default", **_curve_style(i))
+            axes.plot(wrong, found, label=label, **_curve_style(i))
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel="falsely found (1 − specificity)",
                  ylabel="found (sensitivity)")
         _legend(axes, loc="lower right", title="area")
@@ -149,7 +149,7 @@ def reliability(truth, probabilities, bins=15):
         axes.scatter(x, y, s=30 + 500 * n / n.sum(), color=LIGHT["blue"], alpha=0.75, lw=0,
                      label="this model (area: pictures)")
         axes.set(xlim=(0, 1.03), ylim=(-0.03, 1.06), xlabel="confidence of the answer", ylabel="share of right answers")
-        _legend(axes, loc="upper left", markerscale=0.6)
+        _legend(axes, loc="lower right", markerscale=0.6)
 
     return _drawn(paint) if len(truth) else None
 
@@ -245,22 +245,20 @@ def counts(table, classes, most=30):
 
 def draw(facts):
     """Every figure the facts (see `page`) allow: {name: SVG}."""
-    classes, metrics = facts["classes"], facts["metrics"]
-    test = metrics["test"]
+    classes, test = facts["classes"], facts["metrics"]["test"]
     truth, probabilities = facts.get("predictions", {}).get("test", ([], np.zeros((0, len(classes)))))
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
 
     def values(score):
         return {name: row.get(score, {}).get("value") for name, row in test.get("per_class", {}).items()}
 
-    probe = metrics.get("probe", {}).get("validation", {}).get("log_loss", {}).get("value")
     history, matrix = facts.get("history") or [], test.get("confusion")
     made = {
         "confusion": confusion(matrix, classes) if matrix else None,
         "roc": roc(truth, probabilities, classes, values("roc_auc")),
         "precision_recall": precision_recall(truth, probabilities, classes, values("average_precision")),
         "reliability": reliability(truth, probabilities), "confidence": confidence(truth, probabilities),
-        "learning": learning(history, probe), "rates": rates(history),
+        "learning": learning(history, facts.get("probe_loss")), "rates": rates(history),
         "counts": counts(facts.get("counts") or {}, classes),
     }
     return {name: svg for name, svg in made.items() if svg}

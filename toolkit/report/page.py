@@ -6,6 +6,7 @@ The facts, of which only title, classes and metrics with a test block must be th
     metrics                   metrics.json, as a dict
     predictions               {"test" | "validation": (truth int (n,), probabilities float (n, k))}, for the curves
     history                   [{"stage", "epoch", "train_loss", "validation_loss", "rates": {stage: rate}}]
+    probe_loss                float, the probe's validation loss, counted as in the history
     findings                  [{"check", "severity": "error" | "warning" | "note", "sentence", "remedy", "pictures"}]
     counts                    {part: {class: pictures}}
     skipped, converted        {reason: pictures}: left out; changed on reading
@@ -84,9 +85,9 @@ def _score_rows(metrics):
     """The rows of the score table: model, probe and majority side by side, each entry as in metrics.json."""
     models = {"model": metrics["test"], "probe": metrics.get("probe", {}).get("test", {}),
               "majority": metrics.get("baseline", {}).get("majority", {})}
-    rows = [{"name": name, "title": title, "meaning": meaning, "share": share,
+    rows = [{"name": name, "title": title, "meaning": meaning,
              "entries": {key: block.get(name) or {} for key, block in models.items()}}
-            for name, (title, meaning, share) in words.SCORES.items() if name in metrics["test"]]
+            for name, (title, meaning) in words.SCORES.items() if name in metrics["test"]]
     return rows, [key for key, block in models.items() if key == "model" or block]
 
 
@@ -131,8 +132,7 @@ def render(facts, drawings=None):
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"data": _data, "between": words.between, "percent": words.percent, "plain": plain,
-                            "number": words.number, "shown": _shown, "duration": words.duration}
+    environment.filters |= {"data": _data, "plain": plain, "shown": _shown, "duration": words.duration}
     template = environment.from_string((Path(__file__).parent / "page.html.jinja").read_text("utf-8"))
     return template.render(view(facts, figures.draw(facts) if drawings is None else drawings))
 

@@ -7,16 +7,16 @@ import math
 
 from toolkit.errors import plain
 
-# name in metrics.json: title, what it means, whether it lies between 0 and 1 with 1 best
+# name in metrics.json: title, what it means
 SCORES = {
-    "roc_auc": ("ROC AUC", "chance that the right class's picture is ranked above another's; 0.5 is guessing", True),
-    "balanced_accuracy": ("Balanced accuracy", "share of right answers, every class counting the same", True),
-    "accuracy": ("Accuracy", "share of right answers", True),
-    "f1_macro": ("F1, mean over classes", "balance of found and falsely found, every class counting the same", True),
-    "average_precision": ("Average precision", "area under precision against recall; rare classes score lower", True),
-    "log_loss": ("Log loss", "how much the probabilities surprise; 0 is best", False),
-    "brier": ("Brier score", "squared error of the probabilities; 0 is best", False),
-    "ece": ("Calibration error", "distance between stated confidence and share of right answers; 0 is best", False),
+    "roc_auc": ("ROC AUC", "chance that the right class's picture is ranked above another's; 0.5 is guessing"),
+    "balanced_accuracy": ("Balanced accuracy", "share of right answers, every class counting the same"),
+    "accuracy": ("Accuracy", "share of right answers"),
+    "f1_macro": ("F1, mean over classes", "balance of found and falsely found, every class counting the same"),
+    "average_precision": ("Average precision", "area under precision against recall; rare classes score lower"),
+    "log_loss": ("Log loss", "how much the probabilities surprise; 0 is best"),
+    "brier": ("Brier score", "squared error of the probabilities; 0 is best"),
+    "ece": ("Calibration error", "distance between stated confidence and share of right answers; 0 is best"),
 }
 CLASS_SCORES = {"recall": "Sensitivity (recall)", "specificity": "Specificity", "precision": "Precision", "f1": "F1",
                 "roc_auc": "ROC AUC"}

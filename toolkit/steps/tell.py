@@ -159,7 +159,7 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
         "title": f"{', '.join(case.classes[:4])}{' and more' if len(case.classes) > 4 else ''}",
         "task": "classification", "created": run.facts["times"]["started"], "classes": case.classes, "metrics": measured,
         "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
-        "history": tuned.history, "findings": [asdict(finding) for finding in case.findings], "counts": counts(case),
+        "history": tuned.history, "probe_loss": tuned.loss_before, "findings": [asdict(finding) for finding in case.findings], "counts": counts(case),
         "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}
                                            if case.samples.unreadable else {}),
         "converted": {note: notes.count(note) for note in sorted(set(notes))},

@@ -36,6 +36,7 @@ class Tuned:
 
     stage: str | None = None                # deepest stage of the round that is kept; None: as it began
     loss: float = float("inf")              # validation, of the weights kept
+    loss_before: float | None = None        # validation, of the weights it began with
     history: list = field(default_factory=list)
     first_steps: dict = field(default_factory=dict)   # round -> {stage: largest change of a weight in step one}
     moved: list = field(default_factory=list)         # variables that should have stood still and did not
@@ -119,6 +120,7 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
     else:
         state.best, state.best_loss = loop.weights_of(part), evaluate(inputs.held(part))["validation_loss"]
         tuned.loss = min(tuned.loss, state.best_loss)
+        tuned.loss_before = state.best_loss if tuned.loss_before is None else tuned.loss_before
 
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
@@ -129,6 +131,8 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
                 tuned.first_steps[str(number)] = largest_steps(variables, before, by_path)
 
     def epoch_end(state):
+        share = float(optimizer.learning_rate) / top
+        state.history[-1]["rates"] = {stage: rate * share for stage, rate in rates.items()}
         if checkpoint:
             save(checkpoint, part, optimizer, state, number, tuned, kept)
         if epoch_done:

@@ -1,0 +1,25 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RUN_TESTS = .venv/bin/python -m pytest
+
+.PHONY: demo test test-jax clean
+
+demo: .venv/demo  ## environment, then the main job on built-in sample data
+	.venv/bin/python -m toolkit.finetune sample:cells
+
+test: .venv/test  ## environment, then the tests, and the core tests on the second backend
+	$(RUN_TESTS)
+	KERAS_BACKEND=jax $(RUN_TESTS) $(CORE)
+
+CORE = tests/backbones/test_every_backbone.py tests/features tests/training tests/test_artifact.py
+
+.venv/demo: requirements.txt pyproject.toml
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -q -e .
+	touch $@
+
+.venv/test: .venv/demo requirements-test.txt
+	.venv/bin/python -m pip install --disable-pip-version-check -q -r requirements-test.txt
+	touch $@
+
+clean:
+	rm -rf .venv .cache
