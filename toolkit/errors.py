@@ -11,6 +11,7 @@ Beside them 130 (Ctrl-C) and 143 (SIGTERM). The text of an error is one sentence
 came, what to do.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -88,7 +89,8 @@ class Interrupts:
         if self.arrived is not None:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         self.arrived = number
-        self.say("stopping at the next safe point and keeping the best so far; once more stops at once")
+        with contextlib.suppress(RuntimeError):  # it may have come while another line was being printed
+            self.say("stopping at the next safe point and keeping the best so far; once more stops at once")
 
     def __call__(self):
         if self.arrived is not None and not self.raised:  # once: what follows saves the best so far

@@ -3,9 +3,10 @@
 The main line is `work`, read downward: a call a step, no step's detail.
 """
 
+import shlex
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from toolkit import errors, options
@@ -14,6 +15,7 @@ from toolkit.run import Run
 from toolkit.training import device
 
 SHARES = {"read": 0.1, "features": 0.25, "probe": 0.05, "tune": 0.5, "score": 0.1}  # of a run's time, for its bar
+OF_THE_SITTING = ("run_dir", "resume", "debug")  # options that may differ where a run goes on
 
 
 def work(chosen, samples, run, progress, began):
@@ -53,9 +55,8 @@ def finetune(chosen):
             run.say(f"The run in {run.folder} is finished; there is nothing left to do.")
             run.close()
             return run.folder
-        chosen = replace(options.from_dict(options.Finetune, run.facts["options"]), run_dir=chosen.run_dir, resume=True)
         with run:
-            return carried_out(chosen, run, began)
+            return carried_out(begun_with(run.facts["options"], chosen), run, began)
     from toolkit.steps import learn, look
 
     learn.check(chosen)
@@ -63,6 +64,17 @@ def finetune(chosen):
     run = Run.create(chosen.run_dir and Path(chosen.run_dir), "finetune", asdict(chosen))
     with run:
         return carried_out(chosen, run, began, samples)
+
+
+def begun_with(values, chosen):
+    """The options that a run began with, to go on with; OptionError where `chosen` asks for others."""
+    begun = options.from_dict(options.Finetune, values)
+    for option in fields(chosen):
+        value = getattr(chosen, option.name)
+        if option.name not in OF_THE_SITTING and value not in (option.default, getattr(begun, option.name)):
+            raise errors.OptionError(f"{options.flag(option.name)} {value!r}: --resume goes on with the options that "
+                                     "the run began with; leave it out, or begin a new run.")
+    return replace(begun, **{name: getattr(chosen, name) for name in OF_THE_SITTING})
 
 
 def carried_out(chosen, run, began, samples=None):
@@ -76,7 +88,7 @@ def carried_out(chosen, run, began, samples=None):
             work(chosen, samples or look.listed(chosen), run, progress, began)
         except errors.Interrupted:
             progress.close()
-            run.say(f"Stopped. To go on: python -m toolkit.finetune --resume --run-dir {run.folder}")
+            run.say(f"Stopped. To go on: python -m toolkit.finetune --resume --run-dir {shlex.quote(str(run.folder))}")
             raise
         finally:
             progress.close()

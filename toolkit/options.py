@@ -65,12 +65,12 @@ class Finetune:
                              choices=("auto", *STAGES, "all"))
     epochs: int | None = option(None, "passes over the training pictures for each thawed stage (default: by the number "
                                 "of pictures)", low=1, high=1000)
-    learning_rate: float = option(3e-4, "rate of the head, the uppermost stage", low=1e-8, high=10.0)
-    layer_decay: float = option(0.5, "rate of a stage over the rate of the stage above it", low=1e-3, high=1.0)
+    learning_rate: float = option(1e-4, "rate of the head, the uppermost stage", low=1e-8, high=10.0)
+    layer_decay: float = option(0.7, "rate of a stage over the rate of the stage above it", low=1e-3, high=1.0)
     rates: str | None = option(None, "rates one by one instead, such as head=1e-3,layer4=1e-4")
     optimizer: str = option("adamw", "rule of the steps; sgd has Nesterov momentum 0.9", choices=("adamw", "sgd"))
     weight_decay: float = option(0.01, "decoupled decay of kernels (never of biases and norms)", low=0.0, high=1.0)
-    label_smoothing: float = option(0.1, "share of the target spread over all classes", low=0.0, short_of=1.0)
+    label_smoothing: float = option(0.0, "share of the target spread over all classes", low=0.0, short_of=1.0)
     clip_norm: float = option(1.0, "largest norm of one step's gradients, over all stages", low=1e-6, high=1e6)
     warmup: float = option(0.1, "share of the steps over which rates rise, before they fall as a cosine",
                            low=0.0, short_of=1.0)
@@ -78,7 +78,8 @@ class Finetune:
     patience: int = option(3, "epochs without a better validation loss before a stage ends", low=1, high=1000)
     batch_statistics: str = option("still", "batch statistics of the thawed stages: still keeps ImageNet's, moving "
                                    "adapts them", choices=("still", "moving"))
-    class_weights: str = option("balanced", "balanced lets rare classes weigh more in training", choices=("balanced", "none"))
+    class_weights: str = option("balanced", "balanced lets rare classes weigh more in training",
+                                choices=("balanced", "none"))
     time_budget: str | None = option(None, "stop tuning after this long, such as 90s, 10m or 2h")
     views: int | None = option(None, "augmented views a picture, kept for the frozen part (default: by the number of "
                                "pictures)", low=1, high=64)
@@ -124,7 +125,8 @@ class Predict:
     def check(self):
         """Refuse a call without a model or without pictures."""
         if not self.model or not self.pictures:
-            raise OptionError("MODEL and at least one picture or folder are wanted: python -m toolkit.predict RUN PICTURES...")
+            raise OptionError("MODEL and at least one picture or folder are wanted: "
+                              "python -m toolkit.predict RUN PICTURES...")
 
 
 def from_dict(kind, values):
@@ -135,7 +137,7 @@ def from_dict(kind, values):
         raise OptionError(f"The run was begun by another version: it has the option {unknown[0]}; start a new run.")
     options = kind(**values)
     for name, value in values.items():
-        if not fits(fields[name], value):
+        if not typed(fields[name], value) or not fits(fields[name], value):
             raise OptionError(f"The run's option {name} is {value!r}; allowed is {allowed(fields[name])}.")
     options.check()
     return options
@@ -191,12 +193,13 @@ def parser_of(fields, about, command):
     from toolkit import __version__
 
     parser = jsonargparse.ArgumentParser(prog=f"python -m toolkit.{command}", description=about, exit_on_error=False,
-                                         default_meta=False, version=__version__)
+                                         version=__version__)
     parser.add_argument("--config", type=str, metavar="FILE", help="options file (YAML, JSON or TOML)")
     for name, f in fields.items():
         about, unit = f.metadata["help"], f.metadata.get("unit")
         if f.metadata.get("positional"):
-            parser.add_argument(name, metavar=name.upper(), nargs="*" if f.metadata["many"] else "?", type=str, help=about)
+            number = {"nargs": "*", "default": []} if f.metadata["many"] else {"nargs": "?"}
+            parser.add_argument(name, metavar=name.upper(), type=str, help=about, **number)
         elif f.type is bool:
             parser.add_argument(flag(name), action="store_true", help=about)
         else:
@@ -228,11 +231,22 @@ def worded(error, source, fields):
     name = (key[1] or key[2]).replace("-", "_") if key else None
     if name not in fields:
         return f"{plain(error.splitlines()[0])}; --help lists what is allowed."
+    if fields[name].type is bool:
+        return f"{flag(name)} is given alone, without a value."
     value = re.search(r"(?:Given|Got) value: (.*)", error)
     bounds = allowed(fields[name])
-    wanted = {"int": "a whole number", "float": "a number"}.get(kind_of(fields[name]), "a value")
+    text = "text, in quotes" if value else "a value"
+    wanted = {"int": "a whole number", "float": "a number"}.get(kind_of(fields[name]), text)
     came = f"got {plain(value[1].strip())!r}" if value else "got none"
     return f"{flag(name)} wants {wanted}{f', {bounds}' if bounds else ''}; {came}."
+
+
+def typed(f, value):
+    """Whether a value that JSON held is of its field's type; numbers without a fraction do for float."""
+    if value is None or f.metadata.get("many"):
+        return value is not None or f.default is None
+    kinds = {"int": int, "float": (int, float), "bool": bool}
+    return isinstance(value, kinds.get(kind_of(f), str)) and isinstance(value, bool) == (f.type is bool)
 
 
 def fits(f, value):
@@ -249,12 +263,14 @@ def fits(f, value):
 def allowed(f):
     """The range of a field in words, or nothing."""
     m = f.metadata
+    low, high, short_of = (str(n) if isinstance(n, int) else f"{n or 0:g}"
+                           for n in (m.get("low"), m.get("high"), m.get("short_of")))
     if m.get("choices"):
         return ", ".join(map(str, m["choices"]))
     if m.get("short_of") is not None:
-        return f"{m['low']:g} to below {m['short_of']:g}"
+        return f"{low} to below {short_of}"
     if m.get("low") is not None:
-        return f"{m['low']:g} to {m['high']:g}" + (f" {m['unit']}" if m["unit"] else "")
+        return f"{low} to {high}" + (f" {m['unit']}" if m["unit"] else "")
     return "true or false" if f.type is bool else ""
 
 
@@ -286,12 +302,14 @@ def read_file(path, parser, fields):
         raise OptionError(f"--config {plain(path)} cannot be read: {plain(' '.join(str(error).split()))}") from None
     if not isinstance(content, dict):
         raise OptionError(f"--config {plain(path)}: wanted lines such as size: 224, got a {type(content).__name__}.")
+    written = {str(key).replace("-", "_"): str(key) for key in content}
     content = {str(key).replace("-", "_"): value for key, value in content.items()}
     for key, value in content.items():
-        line = next((n for n, t in enumerate(text.splitlines(), 1) if key in t.replace("-", "_")), 1)
-        place = f"--config {plain(path)}, line {line}, {plain(key)}"
+        place = f"--config {plain(path)}, line {line_of(written[key], text)}, {plain(written[key])}"
         if key not in fields:
             raise OptionError(f"{place}: no such option{near(key, fields)}.")
+        if fields[key].metadata.get("many") and isinstance(value, str):
+            content[key] = value = [value]
         if fields[key].type is bool and not isinstance(value, bool):
             raise OptionError(f"{place}: wanted true or false, got {value!r}.")
         try:
@@ -299,6 +317,13 @@ def read_file(path, parser, fields):
         except OptionError as error:
             raise OptionError(f"{place}: {error}") from None
     return read(lambda all, defaults: parser.parse_object(all, defaults=defaults), content, fields)
+
+
+def line_of(key, text):
+    """Number of the line that gives `key`, in any of the formats."""
+    stands = re.compile(rf"""(^|[\s{{,]|["']){re.escape(key)}["']?\s*[:=]""")
+    return next((n for n, line in enumerate(text.splitlines(), 1)
+                 if not line.lstrip().startswith("#") and stands.search(line)), 1)
 
 
 def loaded(text, suffix):

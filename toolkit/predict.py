@@ -16,6 +16,7 @@ from toolkit import artifact, errors, options
 from toolkit.data.reading import DICOM_SUFFIXES, SUFFIXES, count
 from toolkit.errors import DataError, OptionError, plain
 from toolkit.files import write_atomic
+from toolkit.training import device
 
 NEWS_EVERY = 5  # seconds between two lines of progress
 
@@ -28,6 +29,8 @@ def main(arguments):
         refuse_out(out)
     pictures = listed(chosen.pictures)
     artifact.located(Path(chosen.model))  # a wrong name is said before TensorFlow is loaded
+    device.before_import("auto")
+    device.use("auto")
     model, facts = artifact.load(Path(chosen.model))
     check_input(facts["input"])
 

@@ -13,8 +13,9 @@ def forward(model, inputs, batch_size=32, step=None):
     for start in range(0, total, batch_size):
         rows = slice(start, min(start + batch_size, total))
         short = batch_size - (rows.stop - rows.start)
-        batch = [np.concatenate([part[rows], np.repeat(part[rows.stop - 1:rows.stop], short, 0)]) if short else part[rows]
-                 for part in inputs]
+        batch = [part[rows] for part in inputs]
+        if short:
+            batch = [np.concatenate([part, np.repeat(part[-1:], short, 0)]) for part in batch]
         outputs = model.predict_on_batch(batch if len(batch) > 1 else batch[0])
         outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         yield rows, [np.asarray(output)[:rows.stop - start] for output in outputs]

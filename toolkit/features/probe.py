@@ -63,7 +63,8 @@ def search(rows, numbers, classes, weights, groups, seed):
     for strength in STRENGTHS:
         total = 0.0
         for train, held in folds:
-            model = LogisticRegression(C=strength, max_iter=500).fit(rows[train], numbers[train], sample_weight=weights[train])
+            model = LogisticRegression(C=strength, max_iter=500)
+            model.fit(rows[train], numbers[train], sample_weight=weights[train])
             predicted = np.full((len(held), classes), 1e-12)
             predicted[:, model.classes_] = np.clip(model.predict_proba(rows[held]), 1e-12, 1)
             total -= float(weights[held] @ np.log(predicted[np.arange(len(held)), numbers[held]]))

@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from toolkit import options
-from toolkit.errors import DataError, Interrupted, OptionError
+from toolkit.errors import DataError, DivergedError, Interrupted, OptionError
 
 
 @dataclass
@@ -43,7 +44,8 @@ def network(chosen, case, task, run):
         run.say("  No ImageNet weights: the sample run goes on from RANDOM weights, so its scores say little.")
         trunk, recipe = load.load(chosen.backbone, "none", **given)
     stages = backbones.stages(trunk)
-    logits = task.head({name: layers[-1].output for name, layers in stages.items() if name != "stem"}, len(case.classes))
+    outputs = {name: layers[-1].output for name, layers in stages.items() if name != "stem"}
+    logits = task.head(outputs, len(case.classes))
     model = keras.Model(trunk.input, logits)
     return Network(model, backbones.stages(model), recipe, recipe.tag == "none")
 
@@ -95,7 +97,7 @@ def planned(chosen, case, net):
 
 
 def tune(chosen, case, task, net, seen, plan, run, progress, began):
-    """Tune stage by stage -> (training.stages.Tuned, the interruption that ended it or None)."""
+    """Tune stage by stage -> (training.stages.Tuned, the interruption or divergence that ended it or None)."""
     from toolkit.features import views
     from toolkit.training import stages
 
@@ -126,7 +128,8 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
                     task.targets(case.truth("train"), len(case.classes)), weights(chosen, case, task, "train"),
                     validation(case, weights(chosen, case, task, "validation")), plan, tuned, checkpoint,
                     chosen.resume and checkpoint.exists(), tick, told, late)
-    except Interrupted as stop:
+    except (*Interrupted, DivergedError) as stop:
+        tuned.stopped = "the loss became non-finite" if isinstance(stop, DivergedError) else "it was stopped by hand"
         return tuned, stop
     finally:
         for number, steps in tuned.first_steps.items():
@@ -143,20 +146,23 @@ def intention(plan):
 
 
 def validation(case, weights):
-    """Scores of logits on the validation pictures: weighted log-loss and ROC AUC."""
+    """Scores of logits on the validation pictures: weighted log-loss and ROC AUC.
+
+    The loss is that at the best temperature, as the final model will be calibrated: tuning makes logits grow, which
+    alone would look like overfitting.
+    """
     from toolkit.evaluation import calibration, scores
 
     truth = case.truth("validation")
 
     def scored(logits):
-        shifted = np.asarray(logits, np.float64)
-        shifted = shifted - shifted.max(1, keepdims=True)
-        each = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(truth)), truth]
-        found = {"validation_loss": float(weights @ each / weights.sum())}
-        if np.isfinite(shifted).all():
-            auc = float(scores.evaluate(truth, calibration.softmax(logits), names=("roc_auc",))[0]["roc_auc"])
-            found["validation_roc_auc"] = auc if np.isfinite(auc) else None
-        return found
+        if not np.isfinite(logits).all():
+            return {"validation_loss": float("nan")}
+        probabilities = calibration.softmax(logits, calibration.temperature(logits, truth))
+        each = -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-15))
+        auc = float(scores.evaluate(truth, probabilities, names=("roc_auc",))[0]["roc_auc"])
+        return {"validation_loss": float(weights @ each / weights.sum()),
+                "validation_roc_auc": auc if np.isfinite(auc) else None}
 
     return scored
 
@@ -202,11 +208,13 @@ def check(chosen):
     from toolkit.training import device
 
     row = backbones.find(chosen.backbone)
-    if chosen.weights != "none" and not load.is_file(chosen.weights):
+    if load.is_file(chosen.weights):
+        load.from_file(chosen.backbone, Path(chosen.weights))  # once more later: better now than after the pictures
+    elif chosen.weights != "none":
         weights.find(chosen.backbone, chosen.weights)
     known = ("head", "stem", *(f"layer{n + 1}" for n in range(len(row.depths))))
     wanted = {chosen.train_from} - {"auto", "all"} | set(options.rates(chosen.rates) or ())
     if wanted - set(known):
-        raise OptionError(f"{chosen.backbone} has no stage {sorted(wanted - set(known))[0]}; it has {', '.join(known)}.")
+        raise OptionError(f"{chosen.backbone} has no stage {min(wanted - set(known))}; it has {', '.join(known)}.")
     if chosen.device.startswith("gpu"):
         device.use(chosen.device)

@@ -6,6 +6,8 @@ import numpy as np
 
 from toolkit.data.splits import PARTS
 
+COMPARED = ("path", "sha256", "label", "split", "group")  # of a picture, between two sittings of a run
+
 
 @dataclass
 class Case:
@@ -90,7 +92,7 @@ def told(run, case, given):
 
 
 def unchanged(case, run):
-    """Refuse to go on with a run whose data are not what they were."""
+    """Refuse to go on with a run whose pictures, labels or parts are not what they were."""
     import pandas
 
     from toolkit.data.reading import listed as shown
@@ -98,9 +100,8 @@ def unchanged(case, run):
     from toolkit.errors import DataError
 
     before = pandas.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    before = dict(zip(before["path"], before["sha256"]))
-    now = dict(zip(case.samples.rows["path"], case.samples.rows["sha256"]))
-    now = {str(csv_safe(path)): digest for path, digest in now.items()}
+    before, now = ({row[0]: row[1:] for row in rows[list(COMPARED)].itertuples(index=False, name=None)}
+                   for rows in (before, case.samples.rows[list(COMPARED)].map(csv_safe)))
     changed = [f"{path}: {'gone' if path not in now else 'new' if path not in before else 'changed'}"
                for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)]
     if changed:

@@ -45,7 +45,7 @@ def first_answer(chosen, case, logits, run, began):
     auc = block["roc_auc"]
     run.event("probe", "validation_roc_auc", auc["value"])
     said = f"no AUC ({auc.get('reason')})" if auc["value"] is None else (
-        f"AUC {auc['value']:.3f}" + (f", 95 % interval {auc['low']:.3f} to {auc['high']:.3f}" if auc["low"] is not None else ""))
+        f"AUC {ranged(auc)}")
     run.say(f"  After {time.monotonic() - began:.0f} s the probe's validation scores: {said}; "
             f"balanced accuracy {number(block['balanced_accuracy'])}.")
 
@@ -55,13 +55,19 @@ def number(score):
     return "–" if score["value"] is None else f"{score['value']:.3f}"
 
 
+def ranged(score):
+    """A score with its 95 % interval, where it has one."""
+    return number(score) + ("" if score.get("low") is None else f" ({score['low']:.3f} to {score['high']:.3f})")
+
+
 def metrics(chosen, case, logits, kept, temperature, seconds):
     """metrics.json: the model kept, the probe and the majority answer, on the same pictures."""
     from toolkit.evaluation import baseline, calibration, scores
 
     def block(name, part, temperature):
         probabilities = calibration.softmax(logits[name][case.rows[part]], temperature)
-        return scores.scores(case.truth(part), probabilities, case.classes, case.groups(part), chosen.resamples, chosen.seed)
+        return scores.scores(case.truth(part), probabilities, case.classes, case.groups(part), chosen.resamples,
+                             chosen.seed)
 
     probe_temperature = calibration.temperature(logits["probe"][case.rows["validation"]], case.truth("validation"))
     return {
@@ -78,8 +84,8 @@ def metrics(chosen, case, logits, kept, temperature, seconds):
 def check_still(tuned):
     """Fail the run where a frozen weight or a still batch statistic has moved at all."""
     if tuned.moved:
-        raise ToolkitError(f"{len(tuned.moved)} frozen weights moved while training ({', '.join(tuned.moved[:5])}); the "
-                           "result cannot be trusted and is not written. Please report this.")
+        raise ToolkitError(f"{len(tuned.moved)} frozen weights moved while training ({', '.join(tuned.moved[:5])}); "
+                           "the result cannot be trusted and is not written. Please report this.")
 
 
 def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run):
@@ -141,7 +147,7 @@ def fingerprint(case):
     import hashlib
 
     rows = case.samples.rows
-    lines = sorted(f"{digest} {label} {part}" for digest, label, part in zip(rows["sha256"], rows["label"], rows["split"]))
+    lines = sorted(" ".join(row) for row in zip(rows["sha256"], rows["label"], rows["split"]))
     return {"pictures": len(rows), "counts": counts(case),
             "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
 
@@ -157,9 +163,11 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
     notes = [note for text in case.samples.rows["note"] if text for note in text.split("; ")]
     return {
         "title": f"{', '.join(case.classes[:4])}{' and more' if len(case.classes) > 4 else ''}",
-        "task": "classification", "created": run.facts["times"]["started"], "classes": case.classes, "metrics": measured,
+        "task": "classification", "created": run.facts["times"]["started"], "classes": case.classes,
+        "metrics": measured,
         "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
-        "history": tuned.history, "probe_loss": tuned.loss_before, "findings": [asdict(finding) for finding in case.findings], "counts": counts(case),
+        "history": tuned.history, "probe_loss": tuned.loss_before, "counts": counts(case),
+        "findings": [asdict(finding) for finding in case.findings],
         "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}
                                            if case.samples.unreadable else {}),
         "converted": {note: notes.count(note) for note in sorted(set(notes))},
@@ -191,10 +199,9 @@ def mistakes(case, task, probabilities):
 def verdict(measured, run):
     """The result in plain words."""
     test, majority = measured["test"], measured["baseline"]["majority"]
-    parts = [f"{words} {number(test[name])}" + (
-        f" ({test[name]['low']:.3f} to {test[name]['high']:.3f})" if test[name].get("low") is not None else "")
-        for name, words in (("roc_auc", "AUC"), ("balanced_accuracy", "balanced accuracy"), ("accuracy", "accuracy"))]
-    run.say(f"On {test['n']} test pictures, used once: {', '.join(parts)}. Always answering {majority['class']!r} would "
-            f"be right {majority['accuracy']['value']:.1%} of the time.")
+    parts = [f"{words} {ranged(test[name])}" for name, words in (
+        ("roc_auc", "AUC"), ("balanced_accuracy", "balanced accuracy"), ("accuracy", "accuracy"))]
+    run.say(f"On {test['n']} test pictures, used once: {', '.join(parts)}. Always answering {majority['class']!r} "
+            f"would be right {majority['accuracy']['value']:.1%} of the time.")
     run.say(measured["why"])
     run.say(f"Report: {run.report}   Model: {run.model}")

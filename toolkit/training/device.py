@@ -38,7 +38,10 @@ def quiet():
 
 
 def use(device):
-    """Name of the device in use, such as "cpu" or "gpu:0 (NVIDIA H200)"; OptionError where an asked GPU is not there."""
+    """Name of the device in use, such as "cpu" or "gpu:0 (NVIDIA H200)".
+
+    Raises OptionError where an asked GPU is not there.
+    """
     with quiet():
         gpus = found()
     if device.startswith("gpu") and not gpus:

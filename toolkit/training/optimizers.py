@@ -39,7 +39,7 @@ def layerwise(optimizer):
 
 
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from peak / warmup at the first step to `peak`, then half a cosine down to 0 at `steps` (arXiv:1608.03983)."""
+    """Linear from peak / warmup at the first step to `peak`, then half a cosine to 0 at `steps` (arXiv:1608.03983)."""
 
     def __init__(self, peak, steps, warmup):
         self.peak, self.steps, self.warmup = float(peak), int(steps), max(1, int(warmup))

@@ -1,6 +1,6 @@
 """How long and how deep to tune, from the number of training pictures alone, where the user does not say.
 
-    epochs a round    8000 / pictures, between 4 and 20: some 500 steps of 16
+    epochs a round    4000 / pictures, between 4 and 12: some 250 steps of 16
     views a picture   2400 / pictures, between 1 and 4: fewer pictures are varied more
     stages            layer4; from 1000 pictures on layer3 too, if layer4 helped
     random weights    all stages at once, batch statistics moving, five times the epochs (at most 60)
@@ -11,7 +11,7 @@ A round ends early when validation stops improving, so these are upper bounds of
 
 def epochs(pictures, random_weights=False):
     """Passes over the training pictures in each round."""
-    usual = min(20, max(4, round(8000 / max(1, pictures))))
+    usual = min(12, max(4, round(4000 / max(1, pictures))))
     return min(60, 5 * usual) if random_weights else usual
 
 

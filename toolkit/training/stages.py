@@ -112,8 +112,9 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
     top = max(rates.values())
     steps = inputs.steps(plan.batch_size)
     variables = part.trainable_variables
-    optimizer = optimizers.build(plan.optimizer, variables, {v.path: rates[by_path[v.path]] / top for v in variables}, top,
-                                 steps * plan.epochs, plan.warmup, plan.weight_decay, plan.clip_norm)
+    factors = {v.path: rates[by_path[v.path]] / top for v in variables}
+    optimizer = optimizers.build(plan.optimizer, variables, factors, top, steps * plan.epochs, plan.warmup,
+                                 plan.weight_decay, plan.clip_norm)
     part.compile(optimizer=optimizer, loss=loss, jit_compile="auto")
     if again:
         resumed(part, optimizer, state, *again)
@@ -125,9 +126,10 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
         for rows, arrays in inputs.train(order, epoch, plan.batch_size):
-            before = [np.array(thaw.numpy(v)) for v in variables] if epoch == 0 and str(number) not in tuned.first_steps else None
+            first = epoch == 0 and str(number) not in tuned.first_steps
+            before = [np.array(thaw.numpy(v)) for v in variables] if first else None
             yield arrays, targets[rows], weights[rows]
-            if before:
+            if first:
                 tuned.first_steps[str(number)] = largest_steps(variables, before, by_path)
 
     def epoch_end(state):

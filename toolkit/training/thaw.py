@@ -32,7 +32,8 @@ def set_trainable(model, stages, thawed, batch_statistics):
 
 def stage_by_path(stages):
     """{variable path: stage} of all variables."""
-    return {variable.path: stage for stage, layers in stages.items() for layer in layers for variable in layer.variables}
+    return {variable.path: stage
+            for stage, layers in stages.items() for layer in layers for variable in layer.variables}
 
 
 def fingerprint(variables):
