@@ -48,7 +48,6 @@ def work(chosen, samples, run, progress, began):
 def finetune(chosen):
     """Run `chosen`, an options.Finetune, and return its folder. Raises the errors of toolkit.errors."""
     began = time.monotonic()
-    device.before_import(chosen.device)
     if chosen.resume:
         run = Run.resume(chosen.run_dir)
         if run.facts["state"] == "finished":
@@ -56,9 +55,12 @@ def finetune(chosen):
             run.close()
             return run.folder
         with run:
-            return carried_out(begun_with(run.facts["options"], chosen), run, began)
+            chosen = begun_with(run.facts["options"], chosen)
+            device.before_import(chosen.device)
+            return carried_out(chosen, run, began)
     from toolkit.steps import learn, look
 
+    device.before_import(chosen.device)
     learn.check(chosen)
     samples = look.listed(chosen)
     run = Run.create(chosen.run_dir and Path(chosen.run_dir), "finetune", asdict(chosen))

@@ -84,7 +84,7 @@ def source(model, features, stages, train, held, views, step=None):
 
 
 def boundary(model, stages, stage):
-    """Tensors that enter what stands at and above `stage`: the map below it, and the means that leave still lower.
+    """Tensors that enter what stands at and above `stage`: the map below it, and what the head reads still lower.
 
     None where `stage` is the lowest, so that pictures themselves enter.
     """
@@ -92,7 +92,6 @@ def boundary(model, stages, stage):
     below = names[:names.index(stage)]
     if not below:
         return None
-    map_below = stages[below[-1]][-1].output
-    means = [model.get_layer(f"mean.{name}").output for name in below[:-1]
-             if any(layer.name == f"mean.{name}" for layer in model.layers)]
-    return [map_below, *means]
+    reads = [layer for layer in model.layers if layer.name.partition(".")[0] in ("mean", "quarters")]
+    lower = [layer.output for name in below[:-1] for layer in reads if layer.name in (f"mean.{name}", f"quarters.{name}")]
+    return [stages[below[-1]][-1].output, *lower]

@@ -41,7 +41,7 @@ def network(chosen, case, task, run):
         if case.samples.kind != "sample" or chosen.weights == "none":
             raise
         run.say(f"  {error}")
-        run.say("  No ImageNet weights: the sample run goes on from RANDOM weights, so its scores say little.")
+        run.say("  No ImageNet weights: the sample run goes on with a probe of RANDOM weights; scores say little.")
         trunk, recipe = load.load(chosen.backbone, "none", **given)
     stages = backbones.stages(trunk)
     outputs = {name: layers[-1].output for name, layers in stages.items() if name != "stem"}
@@ -88,7 +88,8 @@ def planned(chosen, case, net):
     from toolkit.training.stages import Plan
 
     pictures = len(case.rows["train"])
-    depth = rule.rounds(tuple(net.stages), pictures, chosen.train_from, net.random)
+    fell_back = net.random and chosen.weights != "none"  # hours of training from nothing are not what was asked for
+    depth = rule.rounds(tuple(net.stages), pictures, "head" if fell_back else chosen.train_from, net.random)
     moving = "moving" if net.random else chosen.batch_statistics
     return Plan(depth, chosen.epochs or rule.epochs(pictures, net.random), chosen.views or rule.views(pictures),
                 chosen.learning_rate, chosen.layer_decay, options.rates(chosen.rates), chosen.optimizer,

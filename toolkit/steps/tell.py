@@ -1,5 +1,6 @@
 """Step three: what the model is worth on pictures kept apart, and everything a run leaves."""
 
+import codecs
 from dataclasses import asdict, fields
 
 import numpy as np
@@ -111,9 +112,9 @@ def predictions(case, task, probabilities, run):
     answers = task.decode(probabilities[rows], case.classes)
     columns = ["split", "path", "label", "predicted", *(f"p_{name}" for name in case.classes)]
     table = case.samples.rows
-    write_atomic(run.predictions, to_csv(columns, (
-        [table["split"].iat[row], table["path"].iat[row], table["label"].iat[row], answer,
-         *(float(p) for p in probabilities[row])] for row, answer in zip(rows, answers))))
+    data = to_csv(columns, ([table["split"].iat[row], table["path"].iat[row], table["label"].iat[row], answer,
+                             *(float(p) for p in probabilities[row])] for row, answer in zip(rows, answers)))
+    write_atomic(run.predictions, data if data.isascii() else codecs.BOM_UTF8 + data)  # Excel needs the mark for more
 
 
 def model_facts(chosen, case, net, kept, measured):

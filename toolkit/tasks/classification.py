@@ -16,16 +16,24 @@ def encode(labels, classes):
 
 
 def head(stage_outputs, classes):
-    """Logits (batch, classes) from the means of every stage's last map: low stages carry texture, high ones shape.
+    """Logits (batch, classes) read off every stage's last map, {stage: map}, lowest first.
 
-    Means of all stages transfer better to a linear read-out than the last alone (Head2Toe, arXiv:2201.03529).
-    Layers: `pooled`, the concatenated means, and `head`, the read-out.
+    Each map gives its means: low stages carry texture, high ones shape, and all together transfer better to a linear
+    read-out than the last alone (Head2Toe, arXiv:2201.03529). The two highest give the means of their four quarters
+    too, so that the read-out knows above from below, as ultrasound, X-rays and castings need (the first level of a
+    spatial pyramid, Lazebnik et al. 2006). Layers: `mean.STAGE`, `quarters.STAGE`, `pooled` and `head`.
     """
     from keras import layers
 
-    means = [layers.GlobalAveragePooling2D(data_format="channels_last", name=f"mean.{stage}")(output)
+    parts = [layers.GlobalAveragePooling2D(data_format="channels_last", name=f"mean.{stage}")(output)
              for stage, output in stage_outputs.items()]
-    pooled = layers.Concatenate(name="pooled")(means) if len(means) > 1 else layers.Identity(name="pooled")(means[0])
+    for stage in list(stage_outputs)[-2:]:
+        height, width = stage_outputs[stage].shape[1:3]
+        if min(height, width) > 1:
+            quarters = layers.AveragePooling2D((height - height // 2, width - width // 2), (height // 2, width // 2),
+                                               data_format="channels_last", name=f"quarters.{stage}.maps")
+            parts.append(layers.Flatten(name=f"quarters.{stage}")(quarters(stage_outputs[stage])))
+    pooled = layers.Concatenate(name="pooled")(parts) if len(parts) > 1 else layers.Identity(name="pooled")(parts[0])
     return layers.Dense(classes, kernel_initializer="zeros", dtype="float32", name="head")(pooled)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from toolkit.training import checkpoints, loop, optimizers, thaw
 
+SMALL = 1e-2  # a float32 below it is exact to 1e-9, a thousandth of any step worth taking
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -145,11 +147,13 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
 
 
 def largest_steps(variables, before, by_path):
-    """{stage: largest absolute change of one of its weights}."""
+    """{stage: largest absolute change of one of its weights}, read off small weights, which round least."""
     found = {}
     for variable, old in zip(variables, before):
         stage = by_path[variable.path]
-        found[stage] = max(found.get(stage, 0.0), float(np.abs(thaw.numpy(variable) - old).max()))
+        small = np.abs(old) < SMALL
+        if small.any():
+            found[stage] = max(found.get(stage, 0.0), float(np.abs(thaw.numpy(variable) - old)[small].max()))
     return found
 
 

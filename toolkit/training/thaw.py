@@ -22,6 +22,7 @@ def set_trainable(model, stages, thawed, batch_statistics):
 
     for stage, layers in stages.items():
         for layer in layers:
+            layer.trainable = True  # a flag that stands already is not handed on to the variables
             layer.trainable = stage in thawed
             if stage in thawed and isinstance(layer, keras.layers.BatchNormalization) and batch_statistics == "still":
                 layer.trainable = False

@@ -1,0 +1,33 @@
+"""The rule of defaults, row by row."""
+
+import pytest
+
+from toolkit.training import rule
+
+STAGES = ("stem", "layer1", "layer2", "layer3", "layer4", "head")
+HEAD4, HEAD3 = ("head", "layer4"), ("head", "layer4", "layer3")
+
+
+@pytest.mark.parametrize("pictures, epochs, random, views", [
+    (1, 12, 60, 4), (100, 12, 60, 4), (500, 8, 40, 4), (700, 6, 30, 3), (1000, 4, 20, 2), (2400, 4, 20, 1),
+    (100_000, 4, 20, 1)])
+def test_epochs_and_views_follow_from_the_pictures(pictures, epochs, random, views):
+    assert (rule.epochs(pictures), rule.epochs(pictures, True), rule.views(pictures)) == (epochs, random, views)
+
+
+@pytest.mark.parametrize("pictures, train_from, random, rounds", [
+    (999, "auto", False, (HEAD4,)), (1000, "auto", False, (HEAD4, HEAD3)), (10, "head", False, ()),
+    (10, "layer4", False, (HEAD4,)), (10, "layer3", False, (HEAD4, HEAD3)),
+    (10, "all", False, (tuple(reversed(STAGES)),)), (10, "auto", True, (tuple(reversed(STAGES)),)),
+    (10, "layer4", True, (HEAD4,))])
+def test_rounds_follow_from_pictures_and_wish(pictures, train_from, random, rounds):
+    assert rule.rounds(STAGES, pictures, train_from, random) == rounds
+
+
+def test_the_lowest_stage_takes_a_round_for_each_stage_above():
+    found = rule.rounds(STAGES, 10, "stem")
+    assert len(found) == 5 and found[-1] == tuple(reversed(STAGES))
+
+
+def test_a_network_of_three_stages_has_its_last_one_thawed():
+    assert rule.rounds(("stem", "layer1", "layer2", "layer3", "head"), 10) == (("head", "layer3"),)

@@ -1,0 +1,254 @@
+"""Rounds of thawing: what moves, what is kept, and how they go on after any end. Held on both backends."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests import tiny
+
+from toolkit.errors import DivergedError, UntrustedError
+from toolkit.training import checkpoints
+from toolkit.training.stages import Plan, Tuned, tune
+
+ONE, TWO = (("head", "layer2"),), (("head", "layer2"), ("head", "layer2", "layer1"))
+PLAN = Plan(ONE, epochs=2, views=1, learning_rate=0.01, layer_decay=0.5, rates=None, optimizer="adamw",
+            weight_decay=0.01, clip_norm=1.0, warmup=0.1, batch_size=16, patience=2, batch_statistics="still", seed=0)
+PIXELS, NUMBERS = tiny.pictures(64)
+TRAIN, HELD = slice(0, 48), slice(48, 64)
+TARGETS = np.eye(tiny.CLASSES, dtype=np.float32)[NUMBERS]
+
+
+class Whole:
+    """Pictures enter the whole network; `spoil(epoch, inputs)` may change what is trained on."""
+
+    def __init__(self, model, spoil=lambda epoch, inputs: inputs):
+        self.model, self.spoil, self.seen = model, spoil, []
+
+    def steps(self, batch_size):
+        return len(NUMBERS[TRAIN]) // batch_size
+
+    def train(self, order, epoch, batch_size):
+        self.seen.append(order)
+        for rows in np.array_split(order, self.steps(batch_size)):
+            yield rows, self.spoil(epoch, PIXELS[TRAIN][rows].astype(np.float32))
+
+    def held(self, model):
+        return np.asarray(model.predict_on_batch(PIXELS[HELD].astype(np.float32)))
+
+
+def losses(*given):
+    """An `evaluate` that answers the given losses in turn."""
+    left = iter(given)
+    return lambda logits: {"validation_loss": next(left)}
+
+
+def cross_entropy(logits):
+    shifted = logits - logits.max(1, keepdims=True)
+    each = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(logits)), NUMBERS[HELD]]
+    return {"validation_loss": float(each.mean())}
+
+
+class Case:
+    """A fresh network and all that `tune` wants beside the plan."""
+
+    def __init__(self, spoil=lambda epoch, inputs: inputs):
+        self.model, self.stages = tiny.network()
+        self.before, self.opened, self.inputs = tiny.values(self.model), [], Whole(self.model, spoil)
+        self.tuned = Tuned()
+
+    @contextmanager
+    def source(self, stage):
+        self.opened.append(stage)
+        yield self.inputs
+
+    def tune(self, plan=PLAN, evaluate=cross_entropy, **more):
+        import keras
+
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        tune(self.model, self.stages, self.source, loss, TARGETS[TRAIN], np.ones(48, np.float32), evaluate, plan,
+             self.tuned, **more)
+        return self
+
+    def changed(self):
+        """Paths whose bytes are not those that it began with."""
+        now = tiny.values(self.model)
+        return {path for path in now if not np.array_equal(now[path], self.before[path])}
+
+
+def weights_after(case, epochs):
+    """An `epoch_done` and the list that it fills: the weights after each epoch."""
+    kept = []
+    return kept, lambda stage, state: kept.append(tiny.values(case.model))
+
+
+def equal(one, other):
+    return set(one) == set(other) and all(np.array_equal(one[path], other[path]) for path in one)
+
+
+def test_first_steps_stand_in_powers_of_the_decay_and_frozen_weights_stand_still():
+    case = Case().tune(replace(PLAN, rounds=TWO[1:], learning_rate=0.01), losses(1.0, 0.9, 0.8))
+    steps = case.tuned.first_steps["0"]
+    assert list(case.opened) == ["layer1"] and set(steps) == {"head", "layer2", "layer1"}
+    for depth, stage in enumerate(("head", "layer2", "layer1")):
+        assert steps[stage] / steps["head"] == pytest.approx(0.5**depth, rel=1e-3)
+    statistics = {path for path in case.before if "moving" in path}
+    assert case.changed() == set(case.before) - statistics - {"conv1/kernel", "bn1/gamma", "bn1/beta"}
+    assert case.tuned.moved == []
+
+
+def test_learning_lowers_the_loss_and_history_tells_it():
+    told = []
+    case = Case().tune(replace(PLAN, epochs=6, patience=6, learning_rate=0.05),
+                       epoch_done=lambda stage, state: told.append(stage))
+    assert case.tuned.stage == "layer2" and case.tuned.loss < 0.8 * case.tuned.loss_before
+    assert case.tuned.loss == min(row["validation_loss"] for row in case.tuned.history)
+    assert [row["epoch"] for row in case.tuned.history] == [1, 2, 3, 4, 5, 6] and told == ["layer2"] * 6
+    assert cross_entropy(case.inputs.held(case.model))["validation_loss"] == pytest.approx(case.tuned.loss, rel=1e-5)
+    for row in case.tuned.history:
+        assert row["rates"]["layer2"] == pytest.approx(0.5 * row["rates"]["head"])
+    rates = [row["rates"]["head"] for row in case.tuned.history]
+    assert rates == sorted(rates, reverse=True) and rates[-1] == pytest.approx(0.0, abs=1e-8)
+
+
+def test_the_best_weights_are_left_and_patience_ends_the_round():
+    case = Case()
+    seen, note = weights_after(case, 3)
+    case.tune(replace(PLAN, epochs=9, patience=1), losses(1.0, 0.8, 0.9, 0.1), epoch_done=note)
+    assert len(seen) == 2 and equal(tiny.values(case.model), seen[0]) and not equal(*seen)
+    assert (case.tuned.stage, case.tuned.loss, case.tuned.loss_before) == ("layer2", 0.8, 1.0)
+
+
+def test_a_second_round_begins_at_the_best_only_after_a_better_first():
+    worse = Case().tune(replace(PLAN, rounds=TWO, epochs=1), losses(1.0, 1.0))
+    assert worse.opened == ["layer2"] and worse.tuned.stage is None and worse.changed() == set()
+
+    case, starts = Case(), []
+    case.tune(replace(PLAN, rounds=TWO, epochs=2, patience=2), losses(1.0, 0.8, 0.9, 0.8, 0.85, 0.9),
+              epoch_done=lambda stage, state: starts.append((stage, state.epoch, tiny.values(case.model))))
+    assert [start[:2] for start in starts] == [("layer2", 1), ("layer2", 2), ("layer1", 1), ("layer1", 2)]
+    # the second round was no better, so the first one's best weights stand
+    assert case.tuned.stage == "layer2" and equal(tiny.values(case.model), starts[0][2])
+
+
+def test_a_better_second_round_is_kept():
+    case = Case().tune(replace(PLAN, rounds=TWO, epochs=1), losses(1.0, 0.8, 0.8, 0.7))
+    assert (case.tuned.stage, case.tuned.loss, list(case.tuned.first_steps)) == ("layer1", 0.7, ["0", "1"])
+    assert {"layer1.0.conv1/kernel", "layer2.0.conv1/kernel"} <= case.changed()
+
+
+def test_moving_statistics_move_where_asked_and_there_alone():
+    case = Case().tune(replace(PLAN, batch_statistics="moving", epochs=1), losses(1.0, 0.9))
+    assert {path for path in case.changed() if "moving" in path} == {"layer2.0.bn1/moving_mean",
+                                                                    "layer2.0.bn1/moving_variance"}
+    assert case.tuned.moved == []
+
+
+def test_a_frozen_weight_that_moved_is_reported():
+    def spoil(epoch, inputs):
+        statistics = case.model.get_layer("bn1").moving_mean
+        statistics.assign(statistics + 1.0)
+        return inputs
+
+    case = Case(spoil)
+    case.tune(replace(PLAN, epochs=1), losses(1.0, 0.9))
+    assert case.tuned.moved == ["bn1/moving_mean"]
+
+
+def test_D2_a_loss_that_is_not_finite_leaves_the_best_finite_weights():
+    case = Case(lambda epoch, inputs: inputs * (np.nan if epoch == 1 else 1.0))
+    seen, note = weights_after(case, 1)
+    with pytest.raises(DivergedError, match="epoch 2, step 1"):
+        case.tune(PLAN, losses(1.0, 0.9), epoch_done=note)
+    assert case.tuned.stage == "layer2" and equal(tiny.values(case.model), seen[0])
+    assert all(np.isfinite(value).all() for value in tiny.values(case.model).values())
+
+
+def test_D2_from_the_first_step_on_it_leaves_what_it_began_with():
+    case = Case(lambda epoch, inputs: inputs * np.nan)
+    with pytest.raises(DivergedError):
+        case.tune()
+    assert case.tuned.stage is None and case.changed() == set()
+
+
+def test_E1_an_interruption_leaves_the_best_so_far():
+    def tick(number, epoch, step, steps, loss):
+        assert (number, steps) == (0, 3) and np.isfinite(loss)
+        if (epoch, step) == (1, 2):
+            raise KeyboardInterrupt
+
+    case = Case()
+    seen, note = weights_after(case, 1)
+    with pytest.raises(KeyboardInterrupt):
+        case.tune(PLAN, losses(1.0, 0.9), tick=tick, epoch_done=note)
+    assert case.tuned.stage == "layer2" and equal(tiny.values(case.model), seen[0])
+
+
+def test_D7_the_time_limit_ends_at_a_safe_point_and_says_so():
+    case = Case().tune(replace(PLAN, rounds=TWO), losses(1.0, 0.9), out_of_time=lambda: True)
+    assert case.opened == ["layer2"] and case.tuned.stage == "layer2" and "time budget" in case.tuned.stopped
+
+
+LONG = replace(PLAN, rounds=TWO, learning_rate=0.05)
+
+
+@pytest.mark.parametrize("stop_at", [(0, 1, 2), (1, 0, 1), (1, 1, 3)])
+def test_E1_a_resumed_run_ends_in_the_same_weights(tmp_path, unbroken, stop_at):
+    def tick(*place):
+        if place[:3] == stop_at:
+            raise KeyboardInterrupt
+
+    file = tmp_path / "last.npz"
+    with pytest.raises(KeyboardInterrupt):
+        Case().tune(LONG, checkpoint=file, tick=tick)
+    case = Case().tune(LONG, checkpoint=file, resume=True)
+    assert case.tuned.history == unbroken.tuned.history and case.tuned.stage == unbroken.tuned.stage
+    assert case.tuned.first_steps == unbroken.tuned.first_steps and case.tuned.loss == unbroken.tuned.loss
+    assert case.tuned.loss_before == unbroken.tuned.loss_before
+    assert equal(tiny.values(case.model), tiny.values(unbroken.model)) and equal(case.tuned.began, unbroken.tuned.began)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    case = Case().tune(LONG, checkpoint=tmp_path_factory.mktemp("unbroken") / "last.npz")
+    assert case.opened == ["layer2", "layer1"], "the second round must be reached for these tests to say anything"
+    return case
+
+
+def test_B6_the_same_seed_gives_the_same_weights_and_another_another_order():
+    one, same, other = (Case().tune(replace(PLAN, epochs=1, seed=seed), losses(1.0, 0.9)) for seed in (1, 1, 2))
+    assert equal(tiny.values(one.model), tiny.values(same.model))
+    assert not np.array_equal(one.inputs.seen[0], other.inputs.seen[0])
+    assert not equal(tiny.values(one.model), tiny.values(other.model))
+
+
+def test_no_round_is_no_change():
+    case = Case().tune(replace(PLAN, rounds=()))
+    assert case.opened == [] and case.changed() == set() and case.tuned.stage is None
+
+
+def test_a_checkpoint_is_whole_or_refused(tmp_path):
+    file = tmp_path / "last.npz"
+    checkpoints.save(file, {"a/0": np.arange(5.0)}, {"epoch": 3, "best": float("inf")})
+    arrays, facts = checkpoints.load(file)
+    assert facts == {"epoch": 3, "best": float("inf")} and np.array_equal(arrays["a/0"], np.arange(5.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["last.npz"]
+    whole = file.read_bytes()
+    half = bytearray(whole)
+    half[len(half) // 3] ^= 0xFF
+    for damaged in (whole[:-20], whole[:100], b"", b"PK no archive", bytes(half)):
+        file.write_bytes(damaged)
+        with pytest.raises(UntrustedError, match="last.npz is damaged"):
+            checkpoints.load(file)
+
+
+def test_a_checkpoint_never_runs_what_it_holds(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    file = tmp_path / "last.npz"
+    np.savez(file, facts=np.array([Hostile()], dtype=object), allow_pickle=True)
+    with pytest.raises(UntrustedError):
+        checkpoints.load(file)
+    assert not (tmp_path / "ran").exists()
