@@ -22,7 +22,8 @@ def raising(error):
 
 @pytest.mark.parametrize("error, code", [
     (errors.OptionError("say what"), 2), (errors.DataError("say what"), 3), (errors.ResourceError("say what"), 4),
-    (errors.DivergedError("say what"), 5), (errors.UntrustedError("say what"), 6), (errors.ToolkitError("say what"), 1)])
+    (errors.DivergedError("say what"), 5), (errors.UntrustedError("say what"), 6),
+    (errors.ToolkitError("say what"), 1)])
 def test_B2_each_error_has_its_code_and_one_line(capsys, error, code):
     assert errors.guarded(raising(error), []) == code
     assert capsys.readouterr().err == "error: say what\n"

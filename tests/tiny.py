@@ -1,4 +1,4 @@
-"""A network of seven hundred weights with our layer names, and pictures that it can tell apart."""
+"""A network of a thousand weights with our layer names, and pictures that it can tell apart."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ SIZE = 8  # pixels
 
 
 def network(seed=0):
-    """(model of raw pixels (n, 8, 8, 3) to 3 logits, {stage: layers}): stem, layer1, layer2, head; no two weights alike."""
+    """(model of raw pixels (n, 8, 8, 3) to 3 logits, {stage: layers}): stem, layer1, layer2, head; weights by seed."""
     import keras
     from keras import layers
 

@@ -88,6 +88,7 @@ def carried_out(chosen, run, began, samples=None):
         try:
             run.note(device=device.use(chosen.device))
             work(chosen, samples or look.listed(chosen), run, progress, began)
+            run.checkpoint.unlink(missing_ok=True)  # up to hundreds of megabytes, and nothing is left to go on with
         except errors.Interrupted:
             progress.close()
             run.say(f"Stopped. To go on: python -m toolkit.finetune --resume --run-dir {shlex.quote(str(run.folder))}")

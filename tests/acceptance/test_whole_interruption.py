@@ -75,6 +75,17 @@ def test_E1_before_the_probe_there_is_no_model_and_the_run_starts_over(tmp_path,
     assert not [name for name in BEST if not (folder / name).exists()]
 
 
+def test_A13_an_edited_label_is_noticed_where_a_run_goes_on(tmp_path, capsys, monkeypatch, data, fast):
+    rows = [(f"{name}/{i}.png", name) for name in runs.CLASSES for i in range(16)]
+    table = runs.table(tmp_path / "t.csv", rows)
+    signalled_at(monkeypatch, signal.SIGINT, "Looking at")
+    assert runs.tune(table, "--root", data, *fast, "--run-dir", tmp_path / "run") == 130
+    runs.table(table, [("red/0.png", "blue") if path == "red/0.png" else (path, name) for path, name in rows])
+    capsys.readouterr()
+    assert runs.tune("--resume", "--run-dir", tmp_path / "run") == 3
+    runs.refused(capsys, "red/0.png: changed", "new run")
+
+
 def test_E2_E13_sigterm_in_a_plain_locale_without_home_and_the_printed_command_goes_on(tmp_path, data, weights):
     place = tmp_path / ("Räume für Bilder " + "x" * 100) / ("日本 " * 20) / ("y" * 60)
     place.mkdir(parents=True)

@@ -54,12 +54,13 @@ class Case:
 
     def __init__(self, spoil=lambda epoch, inputs: inputs):
         self.model, self.stages = tiny.network()
-        self.before, self.opened, self.inputs = tiny.values(self.model), [], Whole(self.model, spoil)
-        self.tuned = Tuned()
+        self.before, self.inputs, self.tuned = tiny.values(self.model), Whole(self.model, spoil), Tuned()
+        self.opened, self.starts = [], []
 
     @contextmanager
     def source(self, stage):
         self.opened.append(stage)
+        self.starts.append(tiny.values(self.model))
         yield self.inputs
 
     def tune(self, plan=PLAN, evaluate=cross_entropy, **more):
@@ -127,6 +128,7 @@ def test_a_second_round_begins_at_the_best_only_after_a_better_first():
     case.tune(replace(PLAN, rounds=TWO, epochs=2, patience=2), losses(1.0, 0.8, 0.9, 0.8, 0.85, 0.9),
               epoch_done=lambda stage, state: starts.append((stage, state.epoch, tiny.values(case.model))))
     assert [start[:2] for start in starts] == [("layer2", 1), ("layer2", 2), ("layer1", 1), ("layer1", 2)]
+    assert equal(case.starts[1], starts[0][2]) and not equal(case.starts[1], starts[1][2])
     # the second round was no better, so the first one's best weights stand
     assert case.tuned.stage == "layer2" and equal(tiny.values(case.model), starts[0][2])
 

@@ -81,7 +81,7 @@ def search(regression, rows, numbers, classes, weights, groups, seed):
 
 
 def folded(numbers, groups, seed, folds=5):
-    """(train, held) row numbers, each training part with every class; where there is no such fold, all rows for both."""
+    """(train, held) row numbers, each training part with every class; where no fold is such, all rows for both."""
     import warnings
 
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold

@@ -105,7 +105,6 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
     step = progress.start("tune", intention(plan))
     budget = options.seconds(chosen.time_budget)
     total = len(plan.rounds) * plan.epochs
-    checkpoint = run.checkpoints / "last.npz"
     run.checkpoints.mkdir(exist_ok=True)
 
     def tick(number, epoch, done, of, loss):
@@ -115,8 +114,8 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
         row = state.history[-1]
         for name, value in row.items():
             run.event("tune", name, value, step=state.epoch, of=plan.epochs, stage=stage)
-        run.say(f"  {stage}, epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation "
-                f"{row['validation_loss']:.3f}" + (", best so far" if state.best_epoch == state.epoch else ""))
+        run.say(f"  {stage}, epoch {row['epoch']}: loss {row['train_loss']:.4g}, validation "
+                f"{row['validation_loss']:.4g}" + (", best so far" if state.best_epoch == state.epoch else ""))
 
     def late():
         return bool(budget and time.monotonic() - began > budget) or run.stop_requested()
@@ -127,8 +126,8 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
     try:
         stages.tune(net.model, net.stages, source, task.loss(chosen.label_smoothing),
                     task.targets(case.truth("train"), len(case.classes)), weights(chosen, case, task, "train"),
-                    validation(case, weights(chosen, case, task, "validation")), plan, tuned, checkpoint,
-                    chosen.resume and checkpoint.exists(), tick, told, late)
+                    validation(case, weights(chosen, case, task, "validation")), plan, tuned,
+                    run.checkpoint, chosen.resume and run.checkpoint.exists(), tick, told, late)
     except (*Interrupted, DivergedError) as stop:
         tuned.stopped = "the loss became non-finite" if isinstance(stop, DivergedError) else "it was stopped by hand"
         return tuned, stop

@@ -75,6 +75,7 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
                     one_round(model, stages, number, thawed, inputs, state, loss, targets, weights, evaluate, plan,
                               tuned, kept, checkpoint, again, tick, epoch_done, out_of_time)
                 finally:  # an interruption too leaves the best so far
+                    tuned.moved += [path for path in thaw.moved(still_before, model.variables) if path not in touched]
                     better = keep(tuned, kept, thawed[-1], inputs.model, state)
             if not better:
                 break
@@ -83,7 +84,6 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
                 break
     finally:
         restore(model, kept)
-        tuned.moved = [path for path in thaw.moved(still_before, model.variables) if path not in touched]
 
 
 def keep(tuned, kept, stage, part, state):
@@ -151,9 +151,10 @@ def largest_steps(variables, before, by_path):
     found = {}
     for variable, old in zip(variables, before):
         stage = by_path[variable.path]
-        small = np.abs(old) < SMALL
-        if small.any():
-            found[stage] = max(found.get(stage, 0.0), float(np.abs(thaw.numpy(variable) - old)[small].max()))
+        step, size = np.abs(thaw.numpy(variable) - old), np.abs(old)
+        if step.any():
+            small = size <= max(SMALL, size[step > 0].min())
+            found[stage] = max(found.get(stage, 0.0), float(step[small].max()))
     return found
 
 
