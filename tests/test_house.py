@@ -122,7 +122,8 @@ def test_import_loads_nothing_heavy():
 
 
 @pytest.mark.parametrize("command, option", [*((command, "--help") for command in COMMANDS),
-                                             ("finetune", "--version"), ("predict", "--version")])
+                                             ("finetune", "--version"), ("predict", "--version"),
+                                             ("backbones", "--version")])
 def test_B1_help_loads_nothing_heavy(command, option):
     assert loaded_by(f"import runpy; sys.argv = ['x', '{option}']; "
                      f"runpy.run_module('toolkit.{command}', run_name='__main__')") == []

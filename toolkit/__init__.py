@@ -8,7 +8,7 @@ import importlib
 __version__ = "0.1.0"
 _FACE = {
     "backbones": ("toolkit.backbones", None),      # backbones.build("resnet50", weights="imagenet")
-    "finetune": ("toolkit.finetune", "finetune"),  # finetune(options) -> run folder
+    "finetune": ("toolkit.finetune", None),        # finetune.finetune(Finetune(...)) -> run folder
     "load": ("toolkit.artifact", "load"),          # load(run) -> (keras model, facts)
     "Finetune": ("toolkit.options", "Finetune"),
 }

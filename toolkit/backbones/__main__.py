@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 
-from toolkit import errors
+from toolkit import __version__, errors
 from toolkit.backbones import weights
 from toolkit.backbones.resnet_table import RESNETS, find
 
@@ -45,6 +45,7 @@ def markdown(rows):
 def main(arguments):
     parser = argparse.ArgumentParser("python -m toolkit.backbones", description=__doc__, epilog="Parameters are the "
                                      "trained ones; multiply-adds are of one picture of the native size in pixels.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("network", nargs="*", help="only these networks (default: all)")
     parser.add_argument("--markdown", action="store_true", help="print the table as it stands in the README")
     options = parser.parse_args(arguments)

@@ -93,5 +93,5 @@ def boundary(model, stages, stage):
     if not below:
         return None
     reads = [layer for layer in model.layers if layer.name.partition(".")[0] in ("mean", "quarters")]
-    lower = [layer.output for name in below[:-1] for layer in reads if layer.name in (f"mean.{name}", f"quarters.{name}")]
-    return [stages[below[-1]][-1].output, *lower]
+    lower = {f"{kind}.{name}" for name in below[:-1] for kind in ("mean", "quarters")}
+    return [stages[below[-1]][-1].output, *(layer.output for layer in reads if layer.name in lower)]

@@ -110,8 +110,8 @@ def random_weights(facts):
     """The warning that the network began from random weights, or ""."""
     if not facts.get("network", {}).get("random"):
         return ""
-    return ("This network began from random weights: none that were pretrained could be had, or none were wanted. Its scores are far "
-            "below what the same data give with pretrained weights: take this run as a rehearsal only.")
+    return ("This network began from random weights: none that were pretrained could be had, or none were wanted. Its "
+            "scores are far below what the same data give with pretrained weights: take this run as a rehearsal only.")
 
 
 def caveats(facts):
