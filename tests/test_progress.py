@@ -64,7 +64,7 @@ def test_D1_without_a_terminal_a_plain_line_now_and_then(monkeypatch):
     step = Progress(run, SHARES).start("tune", "Tuning.")
     for done in range(1, 5):
         step(done, 10, "epoch 1")
-    assert run.lines == ["Tuning.", "  20%, 80 s left epoch 1", "  40%, 60 s left epoch 1"]
+    assert run.lines == ["Tuning.", "  20%, 80 s left, epoch 1", "  40%, 60 s left, epoch 1"]
 
 
 def test_E1_each_step_is_a_safe_point():

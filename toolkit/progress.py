@@ -16,13 +16,14 @@ class Progress:
     def __init__(self, run, shares, stop=lambda: None):
         self.run, self.shares, self.stop = run, shares, stop
         self.phase, self.message, self.began, self.told, self.drawn = None, "", 0.0, 0.0, 0.0
-        self.spent = {}
+        self.spent, self.first = {}, None
 
     def start(self, phase, message):
         """Begin a phase and return its step(done, of, note="")."""
         self.close()
         self.phase, self.message = phase, message
         self.began = self.told = time.monotonic()
+        self.first = None
         self.run.say(message)
         self.run.progress("running", phase, self.whole(0.0), None, message)
         self.run.event(phase, step=0)
@@ -33,7 +34,9 @@ class Progress:
         self.stop()
         moment = time.monotonic()
         share = done / of if of else 1.0
-        left = (moment - self.began) * (1 - share) / share if share else None
+        self.first = self.first or (moment, share)  # what came before the first step says nothing of the steps to come
+        since, gone = moment - self.first[0], share - self.first[1]
+        left = since * (1 - share) / gone if gone > 0 else None
         self.run.progress("running", self.phase, self.whole(share), left, f"{self.message} {note}".strip())
         if sys.stderr.isatty():
             if moment - self.drawn >= BAR_EVERY or done == of:
@@ -41,7 +44,7 @@ class Progress:
                 self.draw(share, left, note)
         elif moment - self.told >= LINE_EVERY:
             self.told = moment
-            self.run.say(f"  {share:.0%}, {spoken(left)} left {note}".rstrip())
+            self.run.say(f"  {share:.0%}, {spoken(left)} left{', ' + note if note else ''}")
 
     def whole(self, share):
         """Share of the whole run, 0..1, at `share` of the present phase."""

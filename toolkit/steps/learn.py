@@ -121,7 +121,7 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
         return bool(budget and time.monotonic() - began > budget) or run.stop_requested()
 
     source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
-                          lambda done, of: progress.stop())
+                          lambda done, of: step(0, total, f"keeping augmented views, {done} of {of}"))
     tuned = stages.Tuned()
     try:
         stages.tune(net.model, net.stages, source, task.loss(chosen.label_smoothing),
