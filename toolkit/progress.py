@@ -34,7 +34,8 @@ class Progress:
         self.stop()
         moment = time.monotonic()
         share = done / of if of else 1.0
-        self.first = self.first or (moment, share)  # what came before the first step says nothing of the steps to come
+        if not self.first or not self.first[1]:  # what came before the first step says nothing of the steps to come
+            self.first = (moment, share)
         since, gone = moment - self.first[0], share - self.first[1]
         left = since * (1 - share) / gone if gone > 0 else None
         self.run.progress("running", self.phase, self.whole(share), left, f"{self.message} {note}".strip())
