@@ -16,3 +16,11 @@ def shared():
     if not (place / "data").is_dir():
         pytest.skip(f"real pictures are not here: no {place / 'data'} (TOOLKIT_SHARED names another folder)")
     return place
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """Keep what the tests compute out of the store that the user's own runs share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOOLKIT_STORE", str(tmp_path_factory.mktemp("store")))
+        yield

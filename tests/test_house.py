@@ -15,6 +15,7 @@ FLOORS = (  # uppermost first; a room imports from the floors below its own, and
     {"finetune", "predict"},             # the commands
     {"steps"},                           # what the commands are made of
     {"options"},
+    {"commandline"},
     {"tasks", "explain", "doctor"},
     {"features", "data", "evaluation"},
     {"backbones", "pixels"},
@@ -28,7 +29,8 @@ FLOORS = (  # uppermost first; a room imports from the floors below its own, and
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 KNOW_OPTIONS = FLOORS[0] | FLOORS[1] | FLOORS[2]
 COMMANDS = ("finetune", "predict", "backbones")
-HEAVY = ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "albumentations", "sklearn", "cv2", "scipy")
+HEAVY = ("keras", "tensorflow", "jax", "torch", "openvino", "pandas", "matplotlib", "albumentations", "sklearn", "cv2",
+         "scipy")
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)

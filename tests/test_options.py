@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from toolkit import options
+from toolkit import commandline, options
 from toolkit.errors import OptionError
 from toolkit.options import Finetune, Predict
 
@@ -15,7 +15,7 @@ NAMED = [f for f in fields(Finetune) if not f.metadata.get("positional")]
 
 
 def finetune(*arguments):
-    return options.parse(Finetune, "finetune", list(arguments))
+    return commandline.parse(Finetune, "finetune", list(arguments))
 
 
 def refused(*arguments):
@@ -38,7 +38,7 @@ def beyond(f):
     m = f.metadata
     if m.get("choices"):
         return ["nothing of the kind" if f.type is str else max(m["choices"]) + 1]
-    step = 1 if options.kind_of(f) == "int" else 1e-9
+    step = 1 if commandline.kind_of(f) == "int" else 1e-9
     return ([m["low"] - step] if m.get("low") is not None else []) + (
         [m["high"] + step] if m.get("high") is not None else []) + (
         [m["short_of"]] if m.get("short_of") is not None else [])
@@ -47,29 +47,29 @@ def beyond(f):
 @pytest.mark.parametrize("f", EVERY)
 def test_every_option_has_a_meaning_and_a_default_in_its_range(f):
     assert f.metadata["help"] and not f.metadata["help"].endswith(".")
-    assert options.fits(f, f.default)
-    if options.kind_of(f) in ("int", "float") and not f.metadata.get("choices"):
+    assert commandline.fits(f, f.default)
+    if commandline.kind_of(f) in ("int", "float") and not f.metadata.get("choices"):
         assert f.metadata["low"] is not None, "a number needs a range"
 
 
 @pytest.mark.parametrize("f", [f for f in NAMED if beyond(f)], ids=lambda f: f.name)
 def test_B2_out_of_range_names_option_value_and_range(f):
     for value in beyond(f):
-        said = refused("DATA", f"{options.flag(f.name)}={value!r}".replace("'", ""))
-        assert options.flag(f.name) in said and f"{value}" in said and options.allowed(f) in said
+        said = refused("DATA", f"{commandline.flag(f.name)}={value!r}".replace("'", ""))
+        assert commandline.flag(f.name) in said and f"{value}" in said and commandline.allowed(f) in said
 
 
-@pytest.mark.parametrize("f", [f for f in NAMED if options.kind_of(f) in ("int", "float")], ids=lambda f: f.name)
+@pytest.mark.parametrize("f", [f for f in NAMED if commandline.kind_of(f) in ("int", "float")], ids=lambda f: f.name)
 @pytest.mark.parametrize("value", ["many", "nan", ""])
 def test_B2_wrong_type_names_option_value_and_range(f, value):
-    said = refused("DATA", options.flag(f.name), value)
-    assert said.startswith(f"{options.flag(f.name)} ") and value in said and options.allowed(f) in said
+    said = refused("DATA", commandline.flag(f.name), value)
+    assert said.startswith(f"{commandline.flag(f.name)} ") and value in said and commandline.allowed(f) in said
 
 
 @pytest.mark.parametrize("f", NAMED, ids=lambda f: f.name)
 def test_B2_a_typo_is_answered_with_the_near_name(f):
-    name = options.flag(f.name)
-    typo = name[:-1] + ("q" if name[-1] != "q" else "x")
+    name = commandline.flag(f.name)
+    typo = name + "q" if name == "--devices" else name[:-1] + ("q" if name[-1] != "q" else "x")  # --device is one too
     assert f"{typo} is no option of finetune, did you mean {name}?" in refused("DATA", typo, "1")
 
 
@@ -86,6 +86,11 @@ def test_B2_a_typo_is_answered_with_the_near_name(f):
     (("DATA", "--rates", "layer9=1"), "layer4, layer3"),
     (("DATA", "--rates", "head=0"), "rates from 0 to 10"),
     (("DATA", "--time-budget", "ten"), "90s, 10m or 2h"),
+    (("DATA", "--cache-limit", "much"), "--cache-limit 'much': wanted a size such as 500MB or 20GB"),
+    (("DATA", "--cache-limit=-1GB"), "500MB or 20GB"),
+    (("DATA", "--cache-dtype", "float8"), "float16, float32, bfloat16"),
+    (("DATA", "--executor", "openvin"), "did you mean openvino?"),
+    (("DATA", "--views", "4"), "--views is no option"),
     (("DATA", "--device", "tpu"), "auto, cpu, gpu and gpu:N"),
     (("DATA", "--be\x1b[31mpretty"), r"\x1b"),
 ])
@@ -99,6 +104,8 @@ def test_B2_the_refusal_says_what_was_wanted(arguments, said):
     (("--resume",), ("--resume", "--run-dir")),
     (("DATA", "--weights", "none", "--train-from", "head"), ("--weights", "--train-from")),
     (("DATA", "--validation", "0.5", "--test", "0.4"), ("--validation", "--test")),
+    (("DATA", "--probe-only", "--train-from", "layer4"), ("--probe-only", "--train-from")),
+    (("DATA", "--probe-only", "--weights", "none"), ("--probe-only", "--weights")),
 ])
 def test_B2_options_that_exclude_each_other_are_both_named(arguments, names):
     assert all(name in refused(*arguments) for name in names)
@@ -152,19 +159,21 @@ def test_B3_the_command_line_wins_over_the_file(file, name, text):
 @pytest.mark.parametrize("pictures", ["a.png", ["a.png", "b"]])
 def test_B3_predict_takes_a_file_too(file, pictures):
     path = file("o.json", json.dumps({"model": "run", "pictures": pictures, "batch_size": 4}))
-    found = options.parse(Predict, "predict", ["--config", path])
+    found = commandline.parse(Predict, "predict", ["--config", path])
     assert found == Predict("run", tuple([pictures] if isinstance(pictures, str) else pictures), batch_size=4)
 
 
 def test_B3_effective_options_go_through_json_and_back():
     chosen = finetune("DATA", "--size", "64", "--rates", "head=1e-3,layer4=1e-4", "--epochs", "3", "--strict",
-                      "--time-budget", "10m", "--max-bad", "0")
+                      "--time-budget", "10m", "--max-bad", "0", "--cache-views", "0", "--cache-limit", "5GB",
+                      "--cache-dir", "there", "--probe-only")
     assert options.from_dict(Finetune, json.loads(json.dumps(asdict(chosen)))) == chosen
 
 
 @pytest.mark.parametrize("wrong", [{"sise": 64}, {"size": 8}, {"size": "64"}, {"size": 64.0}, {"size": True},
                                    {"size": None}, {"size": [64]}, {"strict": 1}, {"layer_decay": "x"}, {"root": 3},
-                                   {"time_budget": "ten"}, {"data": None}])
+                                   {"time_budget": "ten"}, {"data": None}, {"views": 4}, {"cache_limit": "much"},
+                                   {"cache_views": -1}, {"devices": 0}])
 def test_options_of_a_changed_run_are_refused(wrong):
     with pytest.raises(OptionError):
         options.from_dict(Finetune, asdict(Finetune("DATA")) | wrong)
@@ -173,15 +182,31 @@ def test_options_of_a_changed_run_are_refused(wrong):
 def test_B1_help_states_every_option_with_range_and_default(capsys):
     for command, kind in COMMANDS.items():
         with pytest.raises(SystemExit) as ended:
-            options.parse(kind, command, ["--help"])
+            commandline.parse(kind, command, ["--help"])
         shown = " ".join(capsys.readouterr().out.split())
         assert ended.value.code == 0
         for f in fields(kind):
             assert " ".join(f.metadata["help"].split()) in shown
             if not f.metadata.get("positional"):
-                assert options.flag(f.name) in shown and options.allowed(f).replace("true or false", "") in shown
+                assert commandline.flag(f.name) in shown
+                assert commandline.allowed(f).replace("true or false", "") in shown
                 if f.default not in (None, False):
                     assert f"default: {f.default}" in shown
+
+
+@pytest.mark.parametrize("arguments", [("--probe-only",), ("--probe-only", "--train-from", "head"),
+                                       ("--cache-views", "0"), ("--cache-limit", "0")])
+def test_what_goes_together_is_let_through(arguments):
+    finetune("DATA", *arguments)
+
+
+def test_sizes_are_read():
+    for text, wanted in (("20GB", 20 * 10**9), ("500MB", 5 * 10**8), ("1.5 tb", 15 * 10**11), ("2k", 2000), ("0", 0),
+                         ("12345", 12345), ("7B", 7), (Finetune.cache_limit, 20 * 10**9)):
+        assert options.size(text) == wanted
+    for text in ("", "GB", "1XB", "1GB2", "-1", "1e9", "nan"):
+        with pytest.raises(OptionError, match="--cache-limit"):
+            options.size(text)
 
 
 def test_rates_and_times_are_read():

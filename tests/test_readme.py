@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit import errors, options, run
+from toolkit import commandline, errors, options, run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -19,7 +19,8 @@ PACKAGE = ROOT / "toolkit"
 KINDS = {"finetune": options.Finetune, "predict": options.Predict}
 USED = ("root", "label_column", "group_column", "max_bad", "strict", "validation", "test", "size", "channels", "resize",
         "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
-        "optimizer", "batch_size", "time_budget", "run_dir", "resume", "seed", "workers", "device")
+        "optimizer", "batch_size", "time_budget", "probe_only", "cache_views", "cache_dir", "cache_limit", "executor",
+        "run_dir", "resume", "accept_changed_data", "seed", "workers", "device", "devices")
 
 
 def option_table():
@@ -27,8 +28,8 @@ def option_table():
     lines = ["| option | default | allowed | meaning |", "| --- | --- | --- | --- |"]
     for f in (known[name] for name in USED):
         default = "–" if f.default is None else "off" if f.default is False else f.default
-        lines.append(f"| `{options.flag(f.name)}` | {default} | {options.allowed(f).replace('true or false', '')} | "
-                     f"{f.metadata['help']} |")
+        allowed = commandline.allowed(f).replace("true or false", "")
+        lines.append(f"| `{commandline.flag(f.name)}` | {default} | {allowed} | {f.metadata['help']} |")
     return "\n".join(lines)
 
 
@@ -108,17 +109,17 @@ def test_every_command_and_option_that_is_named_exists(capsys):
     for name, arguments in commands():
         if name in KINDS:
             without = [a for i, a in enumerate(arguments) if "--config" not in arguments[max(0, i - 1):i + 1]]
-            options.parse(KINDS[name], name, without)
+            commandline.parse(KINDS[name], name, without)
         else:
             GENERATED[name]()
-    known = {options.flag(f.name) for kind in KINDS.values() for f in fields(kind)} | {"--help", "--config"}
+    known = {commandline.flag(f.name) for kind in KINDS.values() for f in fields(kind)} | {"--help", "--config"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", README.read_text(encoding="utf-8"))) <= known
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_command_line_parses_with_help(kind, capsys):
     with pytest.raises(SystemExit) as ended:
-        options.parse(KINDS[kind], kind, ["--help"])
+        commandline.parse(KINDS[kind], kind, ["--help"])
     assert ended.value.code == 0 and f"toolkit.{kind}" in capsys.readouterr().out
 
 

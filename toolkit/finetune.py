@@ -3,6 +3,7 @@
 The main line is `work`, read downward: a call a step, no step's detail.
 """
 
+import itertools
 import shlex
 import sys
 import time
@@ -10,35 +11,39 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from toolkit import errors, options
+from toolkit.commandline import flag, parse
 from toolkit.progress import Progress
 from toolkit.run import Run
 from toolkit.training import device
 
-SHARES = {"read": 0.1, "features": 0.25, "probe": 0.05, "tune": 0.5, "score": 0.1}  # of a run's time, for its bar
-OF_THE_SITTING = ("run_dir", "resume", "debug")  # options that may differ where a run goes on
+SHARES = {"read": 0.1, "features": 0.2, "probe": 0.05, "check": 0.05, "tune": 0.5, "score": 0.1}  # of a run's time
+OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "debug")  # options that may differ where a run goes on
 
 
-def work(chosen, samples, run, progress, began):
+def work(chosen, samples, store, run, progress, began):
     """From listed pictures to a measured, portable model and its report."""
     from toolkit.evaluation import calibration
     from toolkit.steps import learn, look, tell
     from toolkit.tasks import classification as task
 
-    case = look.read(chosen, samples, task, run, progress)                       # pixels, parts, findings
+    case = look.read(chosen, samples, task, store, run, progress)                # pixels, parts, findings
     net = learn.network(chosen, case, task, run)                                 # ImageNet weights, a head of zeros
-    with learn.features(chosen, case, net, run, progress) as seen:               # the frozen network, computed once
-        logits = {"probe": learn.probe(chosen, case, task, net, seen, progress)}  # the first answer, after seconds
-        tell.first_answer(chosen, case, logits["probe"], run, began)
-        plan = learn.planned(chosen, case, net)
-        tuned, stopped = learn.tune(chosen, case, task, net, seen, plan, run, progress, began)
+    seen = learn.features(chosen, case, net, store, run, progress)               # the frozen network, computed once
+    first = learn.probe(chosen, case, task, net, seen, progress)                 # the first answer, after seconds
+    tell.first_answer(chosen, case, first, run, began)
+    logits = {"probe": first if chosen.probe_only else tell.logits_of("check", chosen, case, net, progress)}
+    plan = learn.planned(chosen, case, net, seen, run, began)
+    tuned, stopped = learn.tune(chosen, case, task, net, seen, plan, run, progress, began)
     tell.check_still(tuned)
 
-    logits["tuned"] = tell.logits_of(case, net, progress) if tuned.stage else None
+    if tuned.stage:
+        logits["tuned"] = tell.logits_of("score", chosen, case, net, progress)
     kept = learn.choose(case, net, logits, tuned, plan)                          # tuned only where validation says so
     temperature = calibration.temperature(logits[kept.model][case.rows["validation"]], case.truth("validation"))
     final = tell.calibrated(net, temperature)
     probabilities = calibration.softmax(logits[kept.model], temperature)
     measured = tell.metrics(chosen, case, logits, kept, temperature, progress.seconds(began))
+    measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature)
     tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run)
     tell.verdict(measured, run)
     if stopped:
@@ -47,6 +52,8 @@ def work(chosen, samples, run, progress, began):
 
 def finetune(chosen):
     """Run `chosen`, an options.Finetune, and return its folder. Raises the errors of toolkit.errors."""
+    from toolkit.steps import learn, look
+
     began = time.monotonic()
     if chosen.resume:
         run = Run.resume(chosen.run_dir)
@@ -54,12 +61,15 @@ def finetune(chosen):
             run.say(f"The run in {run.folder} is finished; there is nothing left to do.")
             run.close()
             return run.folder
-        with run:
-            chosen = begun_with(run.facts["options"], chosen)
-            device.before_import(chosen.device)
-            return carried_out(chosen, run, began)
-    from toolkit.steps import learn, look
-
+        try:
+            with run:
+                begun = begun_with(run.facts["options"], chosen)
+                device.before_import(begun.device)
+                return carried_out(begun, run, began)
+        except look.ChangedError:
+            if not chosen.accept_changed_data:
+                raise
+            chosen = replace(begun, resume=False, accept_changed_data=False, run_dir=str(another(run.folder)))
     device.before_import(chosen.device)
     learn.check(chosen)
     samples = look.listed(chosen)
@@ -68,26 +78,33 @@ def finetune(chosen):
         return carried_out(chosen, run, began, samples)
 
 
+def another(folder):
+    """A name beside `folder` that is still free."""
+    return next(path for n in itertools.count(2) if not (path := folder.with_name(f"{folder.name}-{n}")).exists())
+
+
 def begun_with(values, chosen):
     """The options that a run began with, to go on with; OptionError where `chosen` asks for others."""
     begun = options.from_dict(options.Finetune, values)
     for option in fields(chosen):
         value = getattr(chosen, option.name)
         if option.name not in OF_THE_SITTING and value not in (option.default, getattr(begun, option.name)):
-            raise errors.OptionError(f"{options.flag(option.name)} {value!r}: --resume goes on with the options that "
+            raise errors.OptionError(f"{flag(option.name)} {value!r}: --resume goes on with the options that "
                                      "the run began with; leave it out, or begin a new run.")
     return replace(begun, **{name: getattr(chosen, name) for name in OF_THE_SITTING})
 
 
 def carried_out(chosen, run, began, samples=None):
     """The main line inside a run folder that is left valid however it ends."""
+    from toolkit.features.store import Store
     from toolkit.steps import look
 
     with errors.Interrupts(run.say) as stop:
         progress = Progress(run, SHARES, stop)
         try:
             run.note(device=device.use(chosen.device))
-            work(chosen, samples or look.listed(chosen), run, progress, began)
+            with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
+                work(chosen, samples or look.listed(chosen), store, run, progress, began)
             run.checkpoint.unlink(missing_ok=True)  # up to hundreds of megabytes, and nothing is left to go on with
         except errors.Interrupted:
             progress.close()
@@ -100,7 +117,12 @@ def carried_out(chosen, run, began, samples=None):
 
 def main(arguments):
     """The command."""
-    finetune(options.parse(options.Finetune, "finetune", arguments))
+    chosen = parse(options.Finetune, "finetune", arguments)
+    if __name__ == "__main__" and (chosen.probe_only or chosen.train_from == "head"):  # nothing is trained
+        from toolkit.features import executor
+
+        executor.alone(chosen.executor, chosen.device)
+    finetune(chosen)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """Every option of every command: default, meaning, unit and range, once.
 
-A field of a frozen dataclass is an option; `parse` makes the command line, the options file (YAML, JSON or TOML) and
-the help from it, and refuses a wrong value by name. Rooms never see these classes: commands hand them plain values.
+A field of a frozen dataclass is an option; `commandline.parse` makes the command line, the options file (YAML, JSON or
+TOML) and the help from it. Rooms never see these classes: commands hand them plain values.
 """
 
 import dataclasses
-import difflib
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from toolkit.errors import OptionError, plain
+from toolkit.commandline import allowed, fits, typed
+from toolkit.errors import OptionError
 
 STAGES = ("head", "layer4", "layer3", "layer2", "layer1", "stem")
 
@@ -81,15 +80,33 @@ class Finetune:
     class_weights: str = option("balanced", "balanced lets rare classes weigh more in training",
                                 choices=("balanced", "none"))
     time_budget: str | None = option(None, "stop tuning after this long, such as 90s, 10m or 2h")
-    views: int | None = option(None, "augmented views a picture, kept for the frozen part (default: by the number of "
-                               "pictures)", low=1, high=64)
+    training_precision: str = option("auto", "arithmetic of training; 16 bits are mixed with float32 weights (auto: "
+                                     "16 bits on a GPU, float32 on a processor)",
+                                     choices=("auto", "float32", "bfloat16", "float16"))
+
+    # what is computed once
+    probe_only: bool = option(False, "end with the probe, the linear read-out of the frozen network")
+    cache_views: int | None = option(None, "augmented views of a picture that are kept for the frozen part; 0 augments "
+                                     "afresh each epoch (default: by the number of pictures)", low=0, high=64)
+    cache_dir: str | None = option(None, "folder of what all runs share: decoded pictures and frozen features "
+                                   "(default: TOOLKIT_STORE, else ~/.cache/toolkit/store)")
+    cache_limit: str = option("20GB", "largest size of that folder, such as 500MB; what was not used longest goes "
+                              "first")
+    cache_dtype: str = option("float16", "how features are kept", choices=("float16", "float32", "bfloat16"))
+    executor: str = option("auto", "what computes frozen features: auto takes OpenVINO on a processor where it is "
+                           "installed", choices=("auto", "keras", "openvino"))
+    feature_precision: str = option("auto", "arithmetic of frozen features (auto: bfloat16 where OpenVINO runs on a "
+                                    "processor that has it)", choices=("auto", "float32", "bfloat16"))
 
     # the run
     run_dir: str | None = option(None, "folder of the run, new or empty (default: a new one under runs/)")
     resume: bool = option(False, "go on with the stopped run in --run-dir")
+    accept_changed_data: bool = option(False, "with --resume: where the data have changed, begin a new run with the "
+                                       "same options instead")
     seed: int = option(0, "seed of split, order and augmentation", low=0, high=2**31 - 1)
     workers: int = option(2, "threads that read and augment pictures; results do not depend on it", low=1, high=64)
     device: str = option("auto", "auto, cpu, gpu or gpu:N")
+    devices: int = option(1, "GPUs of this machine that share the work", low=1, high=64)
     resamples: int = option(1000, "bootstrap samples behind each interval", low=100, high=100_000)
     debug: bool = option(False, "show the traceback of an error")
 
@@ -108,8 +125,14 @@ class Finetune:
             raise OptionError("--train-from head with --weights none would leave random features; train all stages.")
         if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
             raise OptionError(f"--device {self.device!r}: allowed are auto, cpu, gpu and gpu:N.")
+        if self.probe_only and self.train_from not in ("auto", "head"):
+            raise OptionError(f"--probe-only trains no stage, and --train-from {self.train_from} wants one; leave one "
+                              "of them out.")
+        if self.weights == "none" and self.probe_only:
+            raise OptionError("--probe-only with --weights none would leave random features; train all stages.")
         rates(self.rates)
         seconds(self.time_budget)
+        size(self.cache_limit)
 
 
 @dataclass(frozen=True)
@@ -169,173 +192,9 @@ def seconds(text):
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def parse(kind, command, arguments):
-    """The options `kind` from `--config FILE` and the command line, which wins; exits 0 after --help or --version."""
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    parser = parser_of(fields, kind.__doc__, command)
-    known = {name for action in parser._actions for name in action.option_strings}
-    for argument in arguments:
-        name = argument.split("=")[0]
-        if name.startswith("--") and name not in known:
-            raise OptionError(f"{plain(name)} is no option of {command}{near(name, known)}; --help lists them.")
-    given = read(parser.parse_args, list(arguments), fields)
-    file = given.pop("config", None)
-    chosen = (read_file(file, parser, fields) if file else {}) | given
-    options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()})
-    options.check()
-    return options
-
-
-def parser_of(fields, about, command):
-    """jsonargparse's parser of a command's fields."""
-    import jsonargparse
-
-    from toolkit import __version__
-
-    parser = jsonargparse.ArgumentParser(prog=f"python -m toolkit.{command}", description=about, exit_on_error=False,
-                                         version=__version__)
-    parser.add_argument("--config", type=str, metavar="FILE", help="options file (YAML, JSON or TOML)")
-    for name, f in fields.items():
-        about, unit = f.metadata["help"], f.metadata.get("unit")
-        if f.metadata.get("positional"):
-            number = {"nargs": "*", "default": []} if f.metadata["many"] else {"nargs": "?"}
-            parser.add_argument(name, metavar=name.upper(), type=str, help=about, **number)
-        elif f.type is bool:
-            parser.add_argument(flag(name), action="store_true", help=about)
-        else:
-            bounds = allowed(f)
-            parser.add_argument(flag(name), type=f.type, default=f.default, metavar=(unit or kind_of(f)).upper(),
-                                help=about + (f" [{bounds}]" if bounds else ""))
-    return parser
-
-
-def read(parse, source, fields):
-    """{name: value} of what `source` names, types and ranges checked."""
-    import argparse
-
-    try:
-        given = vars(parse(source, defaults=False))
-    except argparse.ArgumentError as error:
-        raise OptionError(worded(str(error), source, fields)) from None
-    given = {name: value for name, value in given.items() if name in fields or name == "config"}
-    for name, value in given.items():
-        if name in fields and not fits(fields[name], value):
-            raise OptionError(f"{flag(name)} {value!r}: allowed is {allowed(fields[name])}"
-                              f"{near(str(value), fields[name].metadata.get('choices') or ())}.")
-    return {name: value for name, value in given.items() if value is not None and value != []}
-
-
-def worded(error, source, fields):
-    """The library's message in terms of the command line."""
-    key = re.search(r'key "(\w+)"|argument --([\w-]+)', error)
-    name = (key[1] or key[2]).replace("-", "_") if key else None
-    if name not in fields:
-        return f"{plain(error.splitlines()[0])}; --help lists what is allowed."
-    if fields[name].type is bool:
-        return f"{flag(name)} is given alone, without a value."
-    value = re.search(r"(?:Given|Got) value: (.*)", error)
-    bounds = allowed(fields[name])
-    text = "text, in quotes" if value else "a value"
-    wanted = {"int": "a whole number", "float": "a number"}.get(kind_of(fields[name]), text)
-    came = f"got {plain(value[1].strip())!r}" if value else "got none"
-    return f"{flag(name)} wants {wanted}{f', {bounds}' if bounds else ''}; {came}."
-
-
-def typed(f, value):
-    """Whether a value that JSON held is of its field's type; numbers without a fraction do for float."""
-    if value is None or f.metadata.get("many"):
-        return value is not None or f.default is None
-    kinds = {"int": int, "float": (int, float), "bool": bool}
-    return isinstance(value, kinds.get(kind_of(f), str)) and isinstance(value, bool) == (f.type is bool)
-
-
-def fits(f, value):
-    """Whether a value lies in its field's range."""
-    m = f.metadata
-    if value is None or m.get("positional"):
-        return True
-    if m.get("choices"):
-        return value in m["choices"]
-    return ((m.get("low") is None or value >= m["low"]) and (m.get("high") is None or value <= m["high"])
-            and (m.get("short_of") is None or value < m["short_of"]) and value == value)
-
-
-def allowed(f):
-    """The range of a field in words, or nothing."""
-    m = f.metadata
-    low, high, short_of = (str(n) if isinstance(n, int) else f"{n or 0:g}"
-                           for n in (m.get("low"), m.get("high"), m.get("short_of")))
-    if m.get("choices"):
-        return ", ".join(map(str, m["choices"]))
-    if m.get("short_of") is not None:
-        return f"{low} to below {short_of}"
-    if m.get("low") is not None:
-        return f"{low} to {high}" + (f" {m['unit']}" if m["unit"] else "")
-    return "true or false" if f.type is bool else ""
-
-
-def kind_of(f):
-    """int of `int | None`."""
-    return next(t for t in getattr(f.type, "__args__", (f.type,)) if t is not type(None)).__name__
-
-
-def flag(name):
-    """The option of a field."""
-    return "--" + name.replace("_", "-")
-
-
-def near(name, known):
-    """", did you mean X?" where X is close, else nothing."""
-    close = difflib.get_close_matches(name, [str(k) for k in known], 1, 0.6)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def read_file(path, parser, fields):
-    """The options in a YAML, JSON or TOML file; a key or value that is wrong is refused with its line."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"--config {plain(path)}: {getattr(error, 'strerror', None) or error}.") from None
-    try:
-        content = loaded(text, Path(path).suffix.lower())
-    except Exception as error:  # each format has its own error class; all carry the line in their text
-        raise OptionError(f"--config {plain(path)} cannot be read: {plain(' '.join(str(error).split()))}") from None
-    if not isinstance(content, dict):
-        raise OptionError(f"--config {plain(path)}: wanted lines such as size: 224, got a {type(content).__name__}.")
-    written = {str(key).replace("-", "_"): str(key) for key in content}
-    content = {str(key).replace("-", "_"): value for key, value in content.items()}
-    for key, value in content.items():
-        place = f"--config {plain(path)}, line {line_of(written[key], text)}, {plain(written[key])}"
-        if key not in fields:
-            raise OptionError(f"{place}: no such option{near(key, fields)}.")
-        if fields[key].metadata.get("many") and isinstance(value, str):
-            content[key] = value = [value]
-        if fields[key].type is bool and not isinstance(value, bool):
-            raise OptionError(f"{place}: wanted true or false, got {value!r}.")
-        try:
-            read(lambda one, defaults: parser.parse_object(one, defaults=defaults), {key: value}, fields)
-        except OptionError as error:
-            raise OptionError(f"{place}: {error}") from None
-    return read(lambda all, defaults: parser.parse_object(all, defaults=defaults), content, fields)
-
-
-def line_of(key, text):
-    """Number of the line that gives `key`, in any of the formats."""
-    stands = re.compile(rf"""(^|[\s{{,]|["']){re.escape(key)}["']?\s*[:=]""")
-    return next((n for n, line in enumerate(text.splitlines(), 1)
-                 if not line.lstrip().startswith("#") and stands.search(line)), 1)
-
-
-def loaded(text, suffix):
-    """The content of an options file by its suffix; YAML reads JSON too."""
-    if suffix == ".toml":
-        import tomllib
-
-        return tomllib.loads(text)
-    if suffix == ".json":
-        import json
-
-        return json.loads(text)
-    import yaml
-
-    return yaml.safe_load(text) or {}
+def size(text):
+    """Bytes of "500MB", "20GB" or "1TB" (powers of 1000); "0" keeps nothing."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if not match:
+        raise OptionError(f"--cache-limit {text!r}: wanted a size such as 500MB or 20GB.")
+    return int(float(match[1]) * 1000 ** ("", "k", "m", "g", "t").index(match[2]))

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from toolkit import artifact, errors, options
+from toolkit.commandline import parse
 from toolkit.data.reading import DICOM_SUFFIXES, SUFFIXES, count
 from toolkit.errors import DataError, OptionError, plain
 from toolkit.files import write_atomic
@@ -23,7 +24,7 @@ NEWS_EVERY = 5  # seconds between two lines of progress
 
 def main(arguments):
     """The command; returns its exit code."""
-    chosen = options.parse(options.Predict, "predict", arguments)
+    chosen = parse(options.Predict, "predict", arguments)
     out = Path(chosen.out) if chosen.out else None
     if out:
         refuse_out(out)

@@ -36,7 +36,7 @@ FILES = {
     "manifest": "manifest.csv", "predictions": "predictions.csv", "metrics": "metrics.json", "doctor": "doctor.json",
     "report": "report.html", "model_card": "model_card.md", "figures": "figures",
     "model": "model.keras", "model_facts": "model.json", "checkpoints": "checkpoints",
-    "checkpoint": "checkpoints/last.npz",
+    "checkpoint": "checkpoints/last.npz", "scratch": "scratch",
     "lock": "lock", "stop": "stop",
 }
 ENDED = ("finished", "failed", "stopped")

@@ -45,7 +45,7 @@ def blind(monkeypatch):
 def blindfold(patch):
     from toolkit.features import probe
 
-    def fit(features, numbers, classes, *rest):
+    def fit(features, rows, numbers, classes, *rest):
         kernel = np.random.default_rng(0).normal(0, 0.1, (features.shape[1], classes)).astype(np.float32)
         return probe.Probe(kernel, np.zeros(classes, np.float32), 1.0, {})
 

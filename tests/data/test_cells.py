@@ -29,7 +29,7 @@ def test_the_planted_troubles_are_there_and_found(cache):
     folder = cells.make(cache).parent
     planted = json.loads((folder / "planted.json").read_text("utf-8"))
     samples = manifest.read(folder / "table.csv")
-    samples, _ = manifest.drop_unreadable(samples, prepare(samples, 16, 3, "crop", 2).facts)
+    samples, _ = manifest.drop_unreadable(samples, prepare(samples, 16, 3, "crop", 2))
     assert {path for path, _, _ in samples.unreadable} == set(planted["unreadable"])
     found = {finding.check: set(finding.pictures) for finding in examine(samples.rows, samples.unreadable)}
     assert found["label conflicts"] == {path for pair in planted["conflicts"] for path in pair}

@@ -39,7 +39,7 @@ def test_A1_mixed_formats_are_counted_and_litter_is_skipped(tmp_path):
                                "outside the class folders": 1}
     assert ("a/notes.txt", "suffix .txt is no picture's") in samples.left_out
     assert "b/deeper/y.tif" in set(samples.rows["path"])
-    assert not prepare(samples, 8, 3, "crop", 1).facts["error"].any()
+    assert not prepare(samples, 8, 3, "crop", 1)["error"].any()
 
 
 def test_A1_folders_of_train_val_and_test(tmp_path):
@@ -90,7 +90,7 @@ def test_A12_dicom_in_class_folders_is_refused_with_a_sentence(shared, tmp_path)
         (tmp_path / name / "CT_small.dcm").write_bytes((shared / "data" / "dicom" / "CT_small.dcm").read_bytes())
     samples = manifest.read(tmp_path)
     with pytest.raises(DataError, match="DICOM file, which is not read; export it"):
-        manifest.drop_unreadable(samples, prepare(samples, 8, 3, "crop", 1).facts)
+        manifest.drop_unreadable(samples, prepare(samples, 8, 3, "crop", 1))
     with pytest.raises(DataError, match="DICOM"):
         manifest.read(shared / "data" / "dicom")
 
@@ -111,7 +111,7 @@ def test_A11_odd_class_names_are_kept_as_they_are(tmp_path):
     names = ["CON", "-rf", "two words", "🍃 leaf", "blätt", "ü" * 100, "=1+1", "<b>", "{x}"]
     samples = manifest.read(fill(tmp_path, names))
     assert samples.classes == sorted(names)
-    assert not prepare(samples, 8, 3, "crop", 1).facts["error"].any()
+    assert not prepare(samples, 8, 3, "crop", 1)["error"].any()
 
 
 @pytest.mark.parametrize("twins", [("Cat", "cat"), (unicodedata.normalize("NFC", "blätt"),
@@ -180,7 +180,7 @@ def test_I3_odd_files_in_a_class_folder_are_bad_files_not_the_end(shared, tmp_pa
     for name in ("bomb.png", "drawing.png", "truncated.jpg", "text.jpg", "git_lfs.png", "slip.zip", "corrupt.zip"):
         (tmp_path / "cat" / name).write_bytes((shared / "data" / "odd" / name).read_bytes())
     samples = manifest.read(tmp_path)
-    kept, mask = manifest.drop_unreadable(samples, prepare(samples, 8, 3, "crop", 2).facts, max_bad=0.2)
+    kept, mask = manifest.drop_unreadable(samples, prepare(samples, 8, 3, "crop", 2), max_bad=0.2)
     assert len(kept) == 40 and int((~mask).sum()) == 5 == len(kept.unreadable)
     assert {"cat/slip.zip", "cat/corrupt.zip"} == {path for path, _ in kept.left_out}
     assert np.asarray(kept.rows["sha256"]).astype(bool).all()

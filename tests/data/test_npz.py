@@ -3,7 +3,7 @@ import pytest
 
 from toolkit.data import manifest
 from toolkit.errors import DataError
-from toolkit.pixels.batches import prepare
+from toolkit.pixels.batches import decoded, prepare
 
 RNG = np.random.default_rng(0)
 
@@ -24,8 +24,11 @@ def test_medmnist_arrays(tmp_path, shape, label_shape):
     assert samples.kind == "npz" and samples.classes == ["0", "1"] and len(samples) == 13
     assert samples.rows["split"].value_counts().to_dict() == {"train": 6, "validation": 4, "test": 3}
     assert samples.rows["path"][7] == "val_images[1]"
-    prepared = prepare(samples, 28, 1 if len(shape) == 2 else shape[-1], "crop", 2)
-    assert np.array_equal(prepared.pixels[7].reshape(shape), parts["val_images"][1])
+    how = (28, 1 if len(shape) == 2 else shape[-1], "crop", 2)
+    facts = prepare(samples, *how)
+    assert not facts["error"].any()
+    (pixels,) = decoded(samples, samples.rows["path"], [7], [facts["sha256"][7]], *how)
+    assert np.array_equal(pixels.reshape(shape), parts["val_images"][1])
 
 
 def test_classes_are_ordered_by_number(tmp_path):

@@ -1,14 +1,16 @@
 """Rounds of thawing: what moves, what is kept, and how they go on after any end. Held on both backends."""
 
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from tests import tiny
 
 from toolkit.errors import DivergedError, UntrustedError
-from toolkit.training import checkpoints
+from toolkit.training import checkpoints, thaw
 from toolkit.training.stages import Plan, Tuned, tune
 
 ONE, TWO = (("head", "layer2"),), (("head", "layer2"), ("head", "layer2", "layer1"))
@@ -52,10 +54,21 @@ def cross_entropy(logits):
 class Case:
     """A fresh network and all that `tune` wants beside the plan."""
 
-    def __init__(self, spoil=lambda epoch, inputs: inputs):
+    def __init__(self, spoil=lambda epoch, inputs: inputs, dropout=False):
         self.model, self.stages = tiny.network()
+        if dropout:
+            self.drop()
         self.before, self.inputs, self.tuned = tiny.values(self.model), Whole(self.model, spoil), Tuned()
         self.opened, self.starts = [], []
+
+    def drop(self):
+        """Leave out half of what the head reads."""
+        import keras
+
+        dropped = keras.layers.Dropout(0.5, seed=4, name="drop")
+        self.model = keras.Model(self.model.input, self.model.get_layer("head")(
+            dropped(self.model.get_layer("pooled").output)))
+        self.stages["head"].append(dropped)
 
     @contextmanager
     def source(self, stage):
@@ -175,7 +188,7 @@ def test_D2_from_the_first_step_on_it_leaves_what_it_began_with():
 
 def test_E1_an_interruption_leaves_the_best_so_far():
     def tick(number, epoch, step, steps, loss):
-        assert (number, steps) == (0, 3) and np.isfinite(loss)
+        assert (number, steps) == (0, 3) and np.isfinite(loss) == (step > 1)  # the loss of the step before
         if (epoch, step) == (1, 2):
             raise KeyboardInterrupt
 
@@ -208,6 +221,37 @@ def test_E1_a_resumed_run_ends_in_the_same_weights(tmp_path, unbroken, stop_at):
     assert case.tuned.first_steps == unbroken.tuned.first_steps and case.tuned.loss == unbroken.tuned.loss
     assert case.tuned.loss_before == unbroken.tuned.loss_before
     assert equal(tiny.values(case.model), tiny.values(unbroken.model)) and equal(case.tuned.began, unbroken.tuned.began)
+
+
+@pytest.mark.parametrize("dropout, changes", [
+    (False, {"precision": "float16"}), (True, {"batch_statistics": "moving", "optimizer": "sgd"}),
+    (True, {"precision": "bfloat16"})])
+def test_E1_killed_after_any_epoch_it_ends_in_the_same_weights(tmp_path, monkeypatch, dropout, changes):
+    import keras
+
+    scaled = partial(keras.optimizers.LossScaleOptimizer, dynamic_growth_steps=2)  # scales soon stand elsewhere
+    monkeypatch.setattr(keras.optimizers, "LossScaleOptimizer", scaled)
+
+    def kept(stage, state):
+        shutil.copy(tmp_path / "last.npz", tmp_path / f"{stage}-{state.epoch}.npz")
+
+    plan = replace(LONG, **changes)
+    whole = Case(dropout=dropout).tune(plan, losses(1.0, 0.9, 0.8, 0.8, 0.7, 0.6), checkpoint=tmp_path / "last.npz",
+                                       epoch_done=kept)
+    assert whole.opened == ["layer2", "layer1"] and whole.tuned.stage == "layer1"
+    for stage, epoch, left in (("layer2", 1, (0.8, 0.8, 0.7, 0.6)), ("layer2", 2, (0.8, 0.7, 0.6)),
+                               ("layer1", 1, (0.6,)), ("layer1", 2, ())):
+        case = Case(dropout=dropout).tune(plan, losses(*left), checkpoint=tmp_path / f"{stage}-{epoch}.npz",
+                                          resume=True)
+        assert case.tuned.history == whole.tuned.history
+        for one, other in zip(case.model.variables, whole.model.variables, strict=True):
+            assert np.array_equal(thaw.numpy(one), thaw.numpy(other)), (one.path, stage, epoch)
+    seeds = [path for path in whole.changed() if "seed" in path]
+    assert len(seeds) == dropout and whole.tuned.moved == []
+    if plan.precision == "float16":
+        arrays, _ = checkpoints.load(tmp_path / "layer1-1.npz")
+        assert any(array.shape == () and array not in (0, 2.0**15) and array > 2**10
+                   for name, array in arrays.items() if name.startswith("optimizer/"))
 
 
 @pytest.fixture(scope="module")

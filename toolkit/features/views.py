@@ -1,4 +1,4 @@
-"""What enters the network below a thawed stage: kept maps where they fit on the disk, else fresh pictures."""
+"""What enters the network below a thawed stage: kept maps where they fit the store, else fresh pictures."""
 
 from contextlib import contextmanager
 
@@ -6,37 +6,38 @@ import numpy as np
 
 from toolkit.features import executor
 
-LARGEST_MAPS = 8 << 30  # bytes of maps kept on disk for one round
-
 
 class Maps:
     """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order."""
 
-    def __init__(self, model, features, tensors, train, held, views, step):
-        self.model, self.features = model, features
-        self.fit = features.maps(tensors, train, views, step)
-        self.check = features.maps(tensors, held, 1)
+    def __init__(self, model, frozen, tensors, train, held, views, step):
+        self.model = model
+        self.check = frozen.maps(tensors, held, 0)
+        self.fit = []
+        for view in range(views):
+            done = (lambda at, of, view=view: step(view * of + at, views * of)) if step else None
+            self.fit.append(frozen.maps(tensors, train, view, done))
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
-        return max(1, self.fit[0].shape[1] // batch_size)
+        return max(1, len(self.fit[0]) // batch_size)
 
     def train(self, order, epoch, batch_size):
         """(rows, inputs) of each step of an epoch."""
-        view = epoch % len(self.fit[0])
+        view = self.fit[epoch % len(self.fit)]
         for rows in batches_of(order, batch_size):
-            yield rows, one_or_list([part[view][rows].astype(np.float32) for part in self.fit])
+            yield rows, one_or_list([part.astype(np.float32) for part in view.read(rows)])
 
     def held(self, model):
         """Logits of the held-out pictures."""
-        return executor.collect(model, [part[0] for part in self.check], self.features.batch_size)
+        return of_maps(model, self.check)
 
 
 class Pictures:
     """Pictures themselves, augmented afresh each epoch."""
 
-    def __init__(self, model, features, train, held):
-        self.model, self.features, self.rows, self.check = model, features, train, held
+    def __init__(self, model, frozen, train, held):
+        self.model, self.frozen, self.rows, self.check = model, frozen, train, held
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
@@ -45,11 +46,12 @@ class Pictures:
     def train(self, order, epoch, batch_size):
         """(rows, inputs) of each step of an epoch; view 0 is kept for looking, so epoch e reads view e + 1."""
         for rows in batches_of(order, batch_size):
-            yield rows, self.features.view(epoch + 1, self.rows[rows]).astype(np.float32)
+            yield rows, self.frozen.view(epoch + 1, self.rows[rows]).astype(np.float32)
 
     def held(self, model):
         """Logits of the held-out pictures."""
-        return executor.collect(model, [self.features.pixels[self.check]], self.features.batch_size)
+        return executor.collect(executor.Keras(model), len(self.check),
+                                lambda rows: [self.frozen.pictures[self.check[rows]]])
 
 
 def batches_of(order, batch_size):
@@ -64,23 +66,46 @@ def one_or_list(parts):
     return parts if len(parts) > 1 else parts[0]
 
 
-def source(model, features, stages, train, held, views, step=None):
-    """A function of the deepest thawed stage that opens what enters below it, as `stages.tune` wants it."""
-    import keras
+def source(model, frozen, stages, train, held, views, limit, step=None):
+    """A function of the deepest thawed stage that opens what enters below it, as `stages.tune` wants it.
 
-    def bytes_of(tensors):
-        return sum(2 * int(np.prod(t.shape[1:])) for t in tensors) * (views * len(train) + len(held))
+    views: how many are kept of each training picture; fewer where they would exceed `limit` bytes, and where not one
+    fits, or `views` is 0, pictures enter.
+    """
+    import keras
 
     @contextmanager
     def opened(stage):
-        tensors = boundary(model, stages, stage)
-        logits = model.get_layer("head").output
-        if tensors is None or bytes_of(tensors) > LARGEST_MAPS:
-            yield Pictures(keras.Model(model.input, logits), features, train, held)
-            return
-        yield Maps(keras.Model(tensors, logits), features, tensors, train, held, views, step)
+        tensors, logits = boundary(model, stages, stage), model.get_layer("head").output
+        kept = 0 if tensors is None else min(views, fitting(frozen, tensors, len(train), len(held), limit))
+        if kept:
+            yield Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)
+        else:
+            yield Pictures(keras.Model(model.input, logits), frozen, train, held)
 
     return opened
+
+
+def logits(model, frozen, stages, stage, rows):
+    """Logits of pictures as training from `stage` upward saw them, from kept maps; None where pictures entered."""
+    import keras
+
+    tensors = boundary(model, stages, stage)
+    if tensors is None:
+        return None
+    return of_maps(keras.Model(tensors, model.get_layer("head").output), frozen.maps(tensors, rows, 0))
+
+
+def of_maps(model, maps):
+    """Logits of `model` for kept maps."""
+    everything = np.arange(len(maps))
+    return executor.collect(executor.Keras(model), len(maps), lambda rows: [
+        part.astype(np.float32) for part in maps.read(everything[rows])])
+
+
+def fitting(frozen, tensors, train, held, limit):
+    """Views of the training pictures that fit `limit` bytes beside the held-out ones."""
+    return max(0, (limit - frozen.bytes(tensors, held)) // max(1, frozen.bytes(tensors, train)))
 
 
 def boundary(model, stages, stage):

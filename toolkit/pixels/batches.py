@@ -1,108 +1,82 @@
-"""Bytes -> arrays -> batches: every file is read and decoded once, batches are made ahead while one is used."""
+"""Bytes -> arrays -> batches: every file is read once a run, and decoded once for all runs that share a shelf."""
 
 import hashlib
 import os
-import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.errors import OptionError, ResourceError
+from toolkit.errors import DataError, OptionError
 from toolkit.pixels import decode, resize
 
-ON_DISK = 2**30  # bytes from which the prepared pictures live in a temporary file
-FACTS = ("sha256", "fingerprint", "width", "height", "mode", "note", "error")
+KEPT = ("fingerprint", "width", "height", "mode", "note")  # facts of a picture that need it decoded
+FACTS = ("sha256", *KEPT, "error")
+AHEAD = 16  # pictures that wait to be kept, at most
 
 
-class Prepared(NamedTuple):
-    """`pixels`: uint8 (n, size, size, channels), zeros where unreadable. `facts`: a DataFrame of FACTS, row by row.
+def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=None):
+    """FACTS of every picture of `samples` (`len`, and `read(i)` -> bytes or array), a DataFrame row by row.
 
-    `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes.
-    `error` is "" or why the file cannot be read.
-    """
-
-    pixels: np.ndarray
-    facts: object
-
-    def keep(self, mask):
-        """Only the rows where `mask` is true, moved together in place: nothing large is copied. Use it once."""
-        mask = np.asarray(mask, bool)
-        rows = np.flatnonzero(mask)
-        for target, row in enumerate(rows):
-            if target != row:
-                self.pixels[target] = self.pixels[row]
-        return Prepared(self.pixels[:len(rows)], self.facts[mask].reset_index(drop=True))
-
-
-def prepare(samples, size, channels, rule, workers=None, progress=None, folder=None):
-    """Read, decode and resize every picture of `samples` (`len`, and `read(i)` -> bytes or array).
-
-    `progress(done, of)` is called after each. `folder` holds the temporary file that more than 1 GiB of pixels need;
-    it vanishes with the array, or the process. Unreadable pictures are rows with an error, never an exception.
-    Raises ResourceError where memory or disk do not suffice, OptionError for a wrong rule, size or channels.
+    `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes. `error`
+    is "" or why the file cannot be read: unreadable pictures are rows with an error, never an exception. shelf: keeps
+    the pixels, uint8 (size, size, channels), and KEPT by sha256 (`in`, facts(key), put(keys, arrays, facts), flush());
+    what it has is not decoded again. progress(done, of) is called after each. Raises OptionError for a wrong rule, size
+    or channels.
     """
     import pandas
 
     if rule not in resize.RULES or channels not in (1, 3) or size < 1:
         raise OptionError(f"a picture cannot be made {size} pixels with {channels} channels by rule {rule!r}; allowed:"
                           f" 1 pixel or more, 1 or 3 channels, rule {', '.join(resize.RULES)}.")
-    pixels = _room(len(samples), size, channels, folder)
 
     def one(index):
-        return _one(samples, index, pixels, size, channels, rule)
+        return _one(samples, index, shelf, size, channels, rule)
 
-    facts = []
-    with _pool(workers) as pool:
-        for fact in pool.map(one, range(len(samples))):
-            facts.append(fact)
-            if progress:
-                progress(len(facts), len(samples))
-    return Prepared(pixels, pandas.DataFrame(facts, columns=list(FACTS)))
+    rows = []
+    for facts, pixels in _in_order(one, len(samples), workers):
+        if shelf is not None and pixels is not None:
+            shelf.put([facts["sha256"]], [pixels[None]], [[facts[name] for name in KEPT]])
+        rows.append([facts.get(name, "") for name in FACTS])
+        if progress:
+            progress(len(rows), len(samples))
+    if shelf is not None:
+        shelf.flush()
+    return pandas.DataFrame(rows, columns=list(FACTS))
 
 
-def augmented(pixels, policy, seed, view, indices, workers=None):
-    """Rows `indices` of `pixels` (n, size, size, channels), augmented -> uint8 (len(indices), size, size, channels).
+def decoded(samples, names, indices, keys, size, channels, rule, workers=None):
+    """Pixels uint8 (n, size, size, channels) of the pictures `indices`, read once more.
 
-    A function of its arguments only: the number of workers changes nothing.
+    names: of all pictures; keys: sha256 of these. DataError where a file is not what it was.
+    """
+    pixels = []
+    for index, (facts, picture) in zip(indices, _in_order(
+            lambda place: _one(samples, indices[place], None, size, channels, rule), len(indices), workers)):
+        if facts["error"] or facts["sha256"] != keys[len(pixels)]:
+            raise DataError(f"{names[index]} was changed while the run was reading it; leave the pictures as "
+                            "they are and run again.")
+        pixels.append(picture)
+    return np.stack(pixels)
+
+
+def augmented(pictures, policy, seed, view, identities, workers=None):
+    """`pictures`, uint8 (n, size, size, channels), augmented -> the same shape.
+
+    identities: int (n,), which picture each is, whatever else stands beside it. A function of its arguments only: the
+    number of workers changes nothing.
     """
     from toolkit.pixels import augment  # albumentations takes a second to import; prediction does without
 
-    indices = np.asarray(indices, int)
-    out = np.empty((len(indices), *pixels.shape[1:]), np.uint8)
+    out = np.empty_like(pictures)
 
     def one(place):
-        out[place] = augment.augment(policy, pixels[indices[place]], seed, view, int(indices[place]))
+        out[place] = augment.augment(policy, pictures[place], seed, view, int(identities[place]))
 
     with _pool(workers) as pool:
-        deque(pool.map(one, range(len(indices))), maxlen=0)
+        deque(pool.map(one, range(len(pictures))), maxlen=0)
     return out
-
-
-def batches(pixels, order, policy, seed, view, workers=None, batch_size=32, ahead=2):
-    """Yield (indices, uint8 batch) over `order`; `ahead` batches beyond the workers' own are made while one is used.
-
-    The last batch may be smaller. Closing the generator stops the workers.
-    """
-    from toolkit.pixels import augment
-
-    order = np.asarray(order, int)
-    parts = deque(order[start:start + batch_size] for start in range(0, len(order), batch_size))
-    waiting = deque()
-
-    def whole(indices):
-        return np.stack([augment.augment(policy, pixels[i], seed, view, int(i)) for i in indices])
-
-    count = workers or os.cpu_count() or 1
-    with _pool(count) as pool:
-        while parts or waiting:
-            while parts and len(waiting) < count + ahead:
-                part = parts.popleft()
-                waiting.append((part, pool.submit(whole, part)))
-            part, result = waiting.popleft()
-            yield part, result.result()
 
 
 @contextmanager
@@ -115,38 +89,36 @@ def _pool(workers):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _room(count, size, channels, folder):
-    shape = (count, size, size, channels)
-    need = int(np.prod(shape, dtype=np.int64))
-    if need <= ON_DISK:
-        return np.zeros(shape, np.uint8)
-    place = folder or tempfile.gettempdir()
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:  # without a name: gone with the last reference to it
-            os.posix_fallocate(file.fileno(), 0, need)  # a full disk is an error here, a crash at the first write
-            return np.memmap(file, np.uint8, "r+", shape=shape)
-    except OSError as error:
-        raise ResourceError(f"{need / 2**30:.1f} GB for the prepared pictures could not be had in {place}"
-                            f" ({error.strerror}); free space, set TMPDIR to a larger disk, or take a smaller --size."
-                            ) from None
+def _in_order(one, count, workers):
+    """Results of one(0), one(1) ..., made by threads a few pictures ahead."""
+    with _pool(workers) as pool:
+        waiting = deque()
+        for index in range(count):
+            waiting.append(pool.submit(one, index))
+            if len(waiting) >= AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _one(samples, index, pixels, size, channels, rule):
-    """Fill row `index` of `pixels` and return its facts."""
-    sha256, fingerprint, width, height, mode, note, error = "", "", 0, 0, "", "", ""
+def _one(samples, index, shelf, size, channels, rule):
+    """(facts of a picture, its pixels; None where it is unreadable or the shelf has them)."""
+    sha256 = ""
     try:
         source = samples.read(index)
         sha256 = hashlib.sha256(source if isinstance(source, bytes) else _array_bytes(source)).hexdigest()
+        if shelf is not None and sha256 in shelf:
+            return {"sha256": sha256, "error": "", **dict(zip(KEPT, shelf.facts(sha256)))}, None
         picture = decode.decode(source)
         height, width = picture.pixels.shape[:2]
-        mode, note = picture.mode, "; ".join(picture.notes)
-        fingerprint = hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest()
-        pixels[index] = resize.fit(picture.pixels, size, channels, rule)
+        facts = {"fingerprint": hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest(),
+                 "width": width, "height": height, "mode": picture.mode, "note": "; ".join(picture.notes)}
+        return {"sha256": sha256, "error": "", **facts}, resize.fit(picture.pixels, size, channels, rule)
     except decode.Unreadable as reason:
         error = str(reason)
     except OSError as reason:
         error = f"cannot be read ({reason.strerror or reason})"
-    return sha256, fingerprint, width, height, mode, note, error
+    return {"sha256": sha256, "width": 0, "height": 0, "error": error}, None
 
 
 def _array_bytes(array):

@@ -114,6 +114,18 @@ def random_weights(facts):
             "scores are far below what the same data give with pretrained weights: take this run as a rehearsal only.")
 
 
+def arithmetic(facts):
+    """How the frozen features were computed and how far the shipped file answers from them, or ""."""
+    gap = facts["metrics"].get("gap") or {}
+    if gap.get("probability") is None:
+        return ""
+    scored = ("The scores here are those of the features" if gap["scored"] == "features" else
+              "The scores here are those of the whole network")
+    return (f"Frozen features were computed by {gap['features']} and kept as {gap['kept_as']}. On {gap['pictures']} "
+            f"pictures the whole network in float32, as model.keras holds it, gives probabilities at most "
+            f"{gap['probability']:.2g} apart. {scored}.")
+
+
 def caveats(facts):
     """What a reader must know before relying on the figures: a list of sentences."""
     test, classes = facts["metrics"]["test"], facts["classes"]

@@ -10,6 +10,8 @@ import numpy as np
 from toolkit import options
 from toolkit.errors import DataError, DivergedError, Interrupted, OptionError
 
+UNSHARED = 8 * 10**9  # bytes of maps that a run keeps for itself where the store keeps nothing
+
 
 @dataclass
 class Network:
@@ -32,7 +34,8 @@ def network(chosen, case, task, run):
     from toolkit import backbones
     from toolkit.backbones import load
 
-    keras.utils.set_random_seed(chosen.seed)
+    if chosen.weights == "none":
+        keras.utils.set_random_seed(chosen.seed)  # imports TensorFlow, which costs seconds
     given = dict(shape=(chosen.size, chosen.size, chosen.channels), say=run.say, raw=True)
     try:
         trunk, recipe = load.load(chosen.backbone, chosen.weights, offline=chosen.offline or None,
@@ -41,6 +44,7 @@ def network(chosen, case, task, run):
         if case.samples.kind != "sample" or chosen.weights == "none":
             raise
         run.say(f"  {error}")
+        keras.utils.set_random_seed(chosen.seed)
         run.say("  No ImageNet weights: the sample run goes on with a probe of RANDOM weights; scores say little.")
         trunk, recipe = load.load(chosen.backbone, "none", **given)
     stages = backbones.stages(trunk)
@@ -50,16 +54,23 @@ def network(chosen, case, task, run):
     return Network(model, backbones.stages(model), recipe, recipe.tag == "none")
 
 
-def features(chosen, case, net, run, progress):
+def features(chosen, case, net, store, run, progress):
     """The frozen network over every picture, once."""
-    from toolkit.features import store
+    from toolkit.features import executor, frozen
     from toolkit.pixels import batches
 
+    identities = np.array([int(key[:12], 16) for key in case.samples.rows["sha256"]])
+
     def view(number, rows):
-        return batches.augmented(case.pixels, chosen.augment, chosen.seed, number, rows, chosen.workers)
+        return batches.augmented(case.pixels[rows], chosen.augment, chosen.seed, number, identities[rows],
+                                 chosen.workers)
+
+    def build(prefix):
+        return executor.build(prefix, chosen.executor, chosen.feature_precision, run.facts["device"] != "cpu")
 
     step = progress.start("features", f"Looking at {len(case.pixels)} pictures with {net.recipe.architecture}, once.")
-    return store.Features(net.model, case.pixels, view, run.folder, step=step)
+    return frozen.Frozen(net.model, case.pixels, store, build, view, {"augment": chosen.augment, "seed": chosen.seed},
+                         chosen.cache_dtype, step)
 
 
 def probe(chosen, case, task, net, seen, progress):
@@ -68,7 +79,7 @@ def probe(chosen, case, task, net, seen, progress):
 
     progress.start("probe", "Fitting the probe, a linear read-out of what the frozen network sees.")
     train = case.rows["train"]
-    found = probe.fit(seen.pooled[train], case.truth("train"), len(case.classes), weights(chosen, case, task, "train"),
+    found = probe.fit(seen.pooled, train, case.truth("train"), len(case.classes), weights(chosen, case, task, "train"),
                       case.groups("train"), chosen.seed)
     head = net.model.get_layer("head")
     head.kernel.assign(found.kernel)
@@ -82,19 +93,35 @@ def weights(chosen, case, task, part):
     return task.sample_weights(case.truth(part), counts, chosen.class_weights == "balanced")
 
 
-def planned(chosen, case, net):
+def planned(chosen, case, net, seen, run, began):
     """The plan of tuning: what the user said, and the rule of training.rule for the rest."""
     from toolkit.training import rule
     from toolkit.training.stages import Plan
 
     pictures = len(case.rows["train"])
     fell_back = net.random and chosen.weights != "none"  # hours of training from nothing are not what was asked for
-    depth = rule.rounds(tuple(net.stages), pictures, "head" if fell_back else chosen.train_from, net.random)
+    none = fell_back or chosen.probe_only
+    depth = rule.rounds(tuple(net.stages), pictures, "head" if none else chosen.train_from, net.random)
+    epochs = chosen.epochs or rule.epochs(pictures, net.random)
+    views = kept_views(chosen, seen, run, pictures, epochs, began)
     moving = "moving" if net.random else chosen.batch_statistics
-    return Plan(depth, chosen.epochs or rule.epochs(pictures, net.random), chosen.views or rule.views(pictures),
-                chosen.learning_rate, chosen.layer_decay, options.rates(chosen.rates), chosen.optimizer,
-                chosen.weight_decay, chosen.clip_norm, chosen.warmup, min(chosen.batch_size, pictures), chosen.patience,
-                moving, chosen.seed)
+    return Plan(depth, epochs, views, chosen.learning_rate, chosen.layer_decay, options.rates(chosen.rates),
+                chosen.optimizer, chosen.weight_decay, chosen.clip_norm, chosen.warmup,
+                min(chosen.batch_size, pictures), chosen.patience, moving, chosen.seed)
+
+
+def kept_views(chosen, seen, run, pictures, epochs, began):
+    """Views kept of a picture; noted with the bytes they may take, since every sitting of a run must have the same."""
+    from toolkit.training import rule
+
+    if "views" not in run.facts:
+        budget = options.seconds(chosen.time_budget)
+        left = budget and max(1.0, budget - (time.monotonic() - began))
+        most = epochs if chosen.augment != "none" else 1  # views of which each is the picture itself are one
+        usual = rule.views(pictures, most, seen.pace, left)
+        run.note(views={"kept": usual if chosen.cache_views is None else min(chosen.cache_views, most),
+                        "room": seen.store.room(UNSHARED)})
+    return run.facts["views"]["kept"]
 
 
 def tune(chosen, case, task, net, seen, plan, run, progress, began):
@@ -121,6 +148,7 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
         return bool(budget and time.monotonic() - began > budget) or run.stop_requested()
 
     source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
+                          run.facts["views"]["room"],
                           lambda done, of: step(0, total, f"keeping augmented views, {done} of {of}"))
     tuned = stages.Tuned()
     try:
@@ -141,8 +169,9 @@ def intention(plan):
     """What tuning will do, in a sentence."""
     if not plan.rounds:
         return "No stage is tuned: the probe is the result."
+    kept = f"{plan.views} views of a picture" if plan.views else "each picture varied afresh each epoch"
     return (f"Tuning {', then '.join(thawed[-1] for thawed in plan.rounds)}: at most {plan.epochs} epochs each, "
-            f"{plan.views} augmented views a picture.")
+            f"{kept}.")
 
 
 def validation(case, weights):

@@ -5,20 +5,25 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.data.splits import PARTS
+from toolkit.errors import DataError
 
 COMPARED = ("path", "sha256", "label", "split", "group")  # of a picture, between two sittings of a run
+
+
+class ChangedError(DataError):
+    """The data are not those that the run began with."""
 
 
 @dataclass
 class Case:
     """The pictures of a run: n rows, each with its pixels, class number and part.
 
-    samples: data.manifest.Samples; pixels: uint8 (n, size, size, channels); numbers: int32 (n,), in the order of
-    `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings of the doctor.
+    samples: data.manifest.Samples; pixels: features.rows.Rows of uint8 (n, size, size, channels); numbers: int32 (n,),
+    in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings of the doctor.
     """
 
     samples: object
-    pixels: np.ndarray
+    pixels: object
     classes: list
     numbers: np.ndarray
     part: np.ndarray
@@ -47,15 +52,13 @@ def listed(chosen):
                          ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case)
 
 
-def read(chosen, samples, task, run, progress):
+def read(chosen, samples, task, store, run, progress):
     """Open every picture once, split them, and say what is wrong with them -> Case."""
     from toolkit.data import manifest, splits
     from toolkit.doctor import checks
-    from toolkit.pixels import batches
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
-    prepared = batches.prepare(samples, chosen.size, chosen.channels, chosen.resize, chosen.workers, step, run.folder)
-    samples, readable = manifest.drop_unreadable(samples, prepared.facts, chosen.max_bad)
+    samples, pixels = pictures(chosen, samples, store, step)
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
     given = rows["split"].copy()
     part = splits.assign(rows["label"], rows["group"], rows["split"],
@@ -63,12 +66,28 @@ def read(chosen, samples, task, run, progress):
                          same=same, strict=chosen.strict, names=rows["path"])
     findings = checks.examine(rows, samples.unreadable, samples.left_out, samples.problems)
     rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
-    case = Case(samples, prepared.keep(readable).pixels, samples.classes, task.encode(rows["label"], samples.classes),
+    case = Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes),
                 part, findings)
     if chosen.resume and run.manifest.exists():
         unchanged(case, run)
     told(run, case, given)
     return case
+
+
+def pictures(chosen, samples, store, step):
+    """(samples that can be read, with their facts; Rows of their pixels)."""
+    from toolkit.data import manifest
+    from toolkit.features.rows import Rows
+    from toolkit.pixels import batches, decode
+
+    how = (chosen.size, chosen.channels, chosen.resize)
+    depends = {"decoder": decode.DECODER, "size": chosen.size, "channels": chosen.channels, "resize": chosen.resize}
+    shelf = store.shelf("pictures", depends, [(chosen.size, chosen.size, chosen.channels)], "uint8", len(samples))
+    facts = batches.prepare(samples, *how, chosen.workers, step, shelf)
+    samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)
+    keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
+    return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
+                                                                       chosen.workers)])
 
 
 def told(run, case, given):
@@ -97,7 +116,6 @@ def unchanged(case, run):
 
     from toolkit.data.reading import listed as shown
     from toolkit.data.spreadsheet import csv_safe
-    from toolkit.errors import DataError
 
     before = pandas.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     before, now = ({row[0]: row[1:] for row in rows[list(COMPARED)].itertuples(index=False, name=None)}
@@ -105,4 +123,5 @@ def unchanged(case, run):
     changed = [f"{path}: {'gone' if path not in now else 'new' if path not in before else 'changed'}"
                for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)]
     if changed:
-        raise DataError(f"The data are not those that the run began with; start a new run:{shown(changed)}")
+        raise ChangedError("The data are not those that the run began with; --accept-changed-data begins a new run "
+                           f"with them:{shown(changed)}")

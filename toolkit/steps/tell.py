@@ -12,15 +12,44 @@ MEASURED = ("validation", "test")
 MISTAKES = 24  # shown in the report
 
 
-def logits_of(case, net, progress):
-    """Logits of the validation and test pictures by the whole network, as it will be shipped; zeros elsewhere."""
+MEASURING = {"check": "Measuring the probe in float32, as it would be shipped.",
+             "score": "Measuring the tuned model in float32, as it would be shipped."}
+GAP_PICTURES = 8  # that a probe alone is measured on in float32
+
+
+def logits_of(phase, chosen, case, net, progress):
+    """Logits of the validation and test pictures by the whole network in float32, as it is shipped; zeros elsewhere."""
     from toolkit.features import executor
 
-    step = progress.start("score", "Measuring the tuned model.")
+    step = progress.start(phase, MEASURING[phase])
     rows = np.sort(np.concatenate([case.rows[part] for part in MEASURED]))
     found = np.zeros((len(case.pixels), len(case.classes)), np.float32)
-    found[rows] = executor.collect(net.model, [case.pixels[rows]], step=step)
+    compute = executor.build(net.model, chosen.executor, "float32")
+    found[rows] = executor.collect(compute, len(rows), lambda part: [case.pixels[rows[part]]], step)
     return found
+
+
+def gap(chosen, case, net, seen, first, logits, kept, temperature):
+    """How far the kept features' answers lie from the whole network's in float32: largest difference of a probability.
+
+    `first`: the probe's logits from its features. Of a tuned model the maps at its boundary are looked at, of
+    validation pictures.
+    """
+    from toolkit.evaluation.calibration import softmax
+    from toolkit.features import executor, views
+
+    rows = case.rows["validation"]
+    if kept.model == "tuned":
+        near, exact = views.logits(net.model, seen, net.stages, kept.name, rows), logits["tuned"][rows]
+    elif chosen.probe_only:
+        rows = rows[:GAP_PICTURES]
+        near, exact = first[rows], executor.build(net.model, chosen.executor, "float32")(executor.filled(
+            case.pixels[rows]))[0][:len(rows)]
+    else:
+        near, exact = first[rows], logits["probe"][rows]
+    difference = None if near is None else float(np.abs(softmax(near, temperature) - softmax(exact, temperature)).max())
+    return {"probability": difference, "pictures": len(rows), "features": seen.identity, "kept_as": chosen.cache_dtype,
+            "scored": "features" if chosen.probe_only else "network"}
 
 
 def calibrated(net, temperature):
@@ -70,14 +99,16 @@ def metrics(chosen, case, logits, kept, temperature, seconds):
         return scores.scores(case.truth(part), probabilities, case.classes, case.groups(part), chosen.resamples,
                              chosen.seed)
 
-    probe_temperature = calibration.temperature(logits["probe"][case.rows["validation"]], case.truth("validation"))
+    def parts(name):
+        warm = calibration.temperature(logits[name][case.rows["validation"]], case.truth("validation"))
+        return {part: block(name, part, warm) for part in reversed(MEASURED)}
+
     return {
         "schema": 1, "task": "classification", "classes": case.classes,
         "test": block(kept.model, "test", temperature), "validation": block(kept.model, "validation", temperature),
         "baseline": {"majority": baseline.majority(case.truth("train"), case.truth("test"), case.classes,
                                                    case.groups("test"), chosen.resamples, chosen.seed)},
-        "probe": {"test": block("probe", "test", probe_temperature),
-                  "validation": block("probe", "validation", probe_temperature)},
+        **{name: parts(name) for name in logits},  # the probe, and the tuned model where there is one
         "chosen": kept.name, "why": kept.why, "gain": kept.gain, "temperature": temperature, "seconds": seconds,
     }
 

@@ -1,4 +1,4 @@
-"""A training state in one file, whole or absent: weights, optimizer, best weights so far, history, position."""
+"""A training state in one file, whole or absent: last and best weights, optimizer, seeds, history, position."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import UntrustedError
-from toolkit.run import write_atomic
+from toolkit.files import write_atomic
 
 
 def save(path, arrays, facts):
@@ -15,7 +15,7 @@ def save(path, arrays, facts):
 
     file = io.BytesIO()
     np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
-    write_atomic(Path(path), file.getvalue())
+    write_atomic(Path(path), file.getbuffer())
 
 
 def load(path):

@@ -1,15 +1,25 @@
-"""The device that computes, chosen before Keras is imported and said afterwards."""
+"""The devices that compute, chosen before Keras is imported and said afterwards; and networks spread over several.
 
+Several GPUs of one host share each batch: every one holds all weights, forms the gradients of its rows, and the sum
+moves the weights everywhere alike (TensorFlow's MirroredStrategy, Keras' DataParallel on JAX; training.step).
+"""
+
+import functools
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from toolkit.errors import OptionError
 
+MIXED_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's cards multiply bfloat16
+
 
 def before_import(device):
-    """Environment for `device` (auto, cpu, gpu, gpu:N), effective until Keras is first imported."""
+    """Environment for `device` (auto, cpu, gpu, gpu:N), effective until Keras is first imported.
+
+    For tests TOOLKIT_VIRTUAL_DEVICES=N lets the processor stand for N devices.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its notes on libraries are none of the user's business
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if device == "cpu":
@@ -17,6 +27,14 @@ def before_import(device):
         os.environ["JAX_PLATFORMS"] = "cpu"
     elif device.startswith("gpu:"):
         os.environ["CUDA_VISIBLE_DEVICES"] = device.split(":")[1]
+    flag = f"--xla_force_host_platform_device_count={processors()}"
+    if processors() > 1 and flag not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+
+
+def processors():
+    """How many devices the processor stands for: one, and more in tests alone."""
+    return int(os.environ.get("TOOLKIT_VIRTUAL_DEVICES", 1))
 
 
 @contextmanager
@@ -37,31 +55,134 @@ def quiet():
             os.close(kept)
 
 
-def use(device):
-    """Name of the device in use, such as "cpu" or "gpu:0 (NVIDIA H200)".
+def use(device, devices=1):
+    """Names of the devices in use, such as "cpu" or "gpu:0 (NVIDIA H200), gpu:1 (NVIDIA H200)".
 
-    Raises OptionError where an asked GPU is not there.
+    Raises OptionError where an asked GPU, or one of as many `devices`, is not there.
     """
     with quiet():
         gpus = found()
     if device.startswith("gpu") and not gpus:
         raise OptionError(f"--device {device}: no such GPU is visible to {os.environ['KERAS_BACKEND']} here; "
                           "use --device auto or cpu.")
-    return gpus[0] if gpus and device != "cpu" else "cpu"
+    on_gpu = bool(gpus) and device != "cpu"
+    there = gpus if on_gpu else processors() * ["cpu"]
+    if devices > len(there):
+        raise too_few(devices, there)
+    return ", ".join(gpus[:devices]) if on_gpu else "cpu"
+
+
+def too_few(devices, there):
+    """The error for more devices than are there."""
+    return OptionError(f"--devices {devices}: {os.environ.get('KERAS_BACKEND', 'Keras')} sees {len(there)} here "
+                       f"({', '.join(there)}); ask for no more.")
 
 
 def found():
     """Names of the GPUs that the backend sees."""
     import keras
 
+    if keras.backend.backend() not in ("jax", "tensorflow"):
+        return []
     if keras.backend.backend() == "jax":
         import jax
 
         return [f"gpu:{d.id} ({d.device_kind})" for d in jax.devices() if d.platform in ("gpu", "cuda", "rocm")]
     import tensorflow as tf
 
+    processor = tf.config.list_physical_devices("CPU")[0]
+    if processors() > 1 and not tf.config.get_logical_device_configuration(processor):
+        part = tf.config.LogicalDeviceConfiguration()
+        tf.config.set_logical_device_configuration(processor, processors() * [part])
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)  # leave the card to others too
     return [f"gpu:{n} ({tf.config.experimental.get_device_details(gpu).get('device_name', 'GPU')})"
             for n, gpu in enumerate(gpus)]
+
+
+@contextmanager
+def spread(devices):
+    """Give a network that is built inside its weights on each of `devices` devices; one changes nothing.
+
+    Raises OptionError where there are fewer. What is built upon such a network later needs no scope: its variables say
+    where they lie (`scope_of`).
+    """
+    if devices == 1:
+        yield
+        return
+    import keras
+
+    there = logical()
+    if devices > len(there):
+        raise too_few(devices, there)
+    jax = keras.backend.backend() == "jax"
+    strategy = keras.distribution.DataParallel(devices=there[:devices]) if jax else mirrored(*there[:devices])
+    with strategy.scope():
+        yield
+
+
+@functools.cache
+def mirrored(*names):
+    """TensorFlow's strategy over devices: one in a process, since two would mix up their sums."""
+    import tensorflow as tf
+
+    with quiet():
+        return tf.distribute.MirroredStrategy(list(names))
+
+
+def logical():
+    """The backend's own names of its GPUs; of its processors where it has none."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        return keras.distribution.list_devices()
+    import tensorflow as tf
+
+    def named(kind):
+        return [f"{kind}:{n}" for n in range(len(tf.config.list_logical_devices(kind)))]
+
+    return named("GPU") or named("CPU")
+
+
+def strategy_of(variables):
+    """TensorFlow's strategy under which Keras' `variables` were made; None where they lie on one device."""
+    return getattr(variables[0].value, "distribute_strategy", None)
+
+
+def scope_of(variables):
+    """Context in which further variables, an optimizer's, are made to lie where Keras' `variables` do.
+
+    On JAX values find their place in the first step.
+    """
+    strategy = strategy_of(variables)
+    return strategy.scope() if strategy else nullcontext()
+
+
+def precision(asked):
+    """float32, bfloat16 or float16 to train in, where `asked` may be auto too.
+
+    auto: 16 bits on NVIDIA's cards, bfloat16 where they multiply it, else float16 with scaled losses; float32 on
+    processors, where bfloat16 is worth asking for only if they multiply it (AVX-512 BF16, AMX), and on other cards.
+    """
+    if asked != "auto":
+        return asked
+    able = capability()
+    if able is None:
+        return "float32"
+    return "bfloat16" if able >= MIXED_BFLOAT16 else "float16"
+
+
+def capability():
+    """(major, minor) compute capability of the first GPU; None without one, or where it has none."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        able = str(getattr(jax.devices()[0], "compute_capability", ""))
+        return tuple(int(part) for part in able.split(".")) if able.replace(".", "", 1).isdigit() else None
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability") if gpus else None

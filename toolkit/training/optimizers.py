@@ -10,6 +10,8 @@ import math
 import keras
 from keras import ops
 
+from toolkit.training import device
+
 
 def layerwise(optimizer):
     """`optimizer`, a keras.optimizers class, with `factors`: {variable path: factor of the rate}."""
@@ -24,15 +26,16 @@ def layerwise(optimizer):
             self.scales = {self._var_key(v): self.factors.get(v.path, 1.0) for v in variables}
 
         def update_step(self, gradient, variable, learning_rate):
-            super().update_step(gradient, variable, learning_rate * self.scales[self._var_key(variable)])
+            rate = learning_rate * self.scales[self._var_key(variable)]
+            if self.weight_decay and self._use_weight_decay(variable):
+                self.assign_sub(variable, variable * ops.cast(self.weight_decay * rate, variable.dtype))
+            super().update_step(gradient, variable, rate)
 
         def _apply_weight_decay(self, variables):  # Keras' own would decay every stage at the unscaled rate
-            if self.weight_decay is None:
-                return
-            for variable in variables:
-                if self._use_weight_decay(variable):
-                    rate = ops.cast(self.learning_rate, variable.dtype) * self.scales[self._var_key(variable)]
-                    variable.assign(variable - variable * ops.cast(self.weight_decay, variable.dtype) * rate)
+            pass
+
+        def _all_reduce_sum_gradients(self, pairs):  # Keras' own sums over devices after clipping: see training.step
+            return list(pairs)
 
     Layerwise.__name__ = f"Layerwise{optimizer.__name__}"
     return Layerwise
@@ -55,17 +58,22 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
 
 
-def build(name, variables, factors, rate, steps, warmup, weight_decay, clip_norm):
+def build(name, variables, factors, rate, steps, warmup, weight_decay, clip_norm, precision="float32"):
     """Optimizer `name` (adamw | sgd) over `variables`; kernels decay, biases and norms never do.
 
     `factors` {variable path: factor}; `rate` the peak of the schedule over `steps`, its first `warmup` (share) rising.
+    precision: of the layers; float16 has the losses scaled, so that small gradients are not lost (arXiv:1710.03740).
     """
     schedule = WarmupCosine(rate, steps, round(warmup * steps))
     kind, more = {"adamw": (keras.optimizers.AdamW, {}),
                   "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True})}[name]
-    optimizer = layerwise(kind)(schedule, factors=factors, weight_decay=weight_decay, global_clipnorm=clip_norm, **more)
-    still = [v for v in variables if v.name != "kernel"]
-    if still:
-        optimizer.exclude_from_weight_decay(var_list=still)
-    optimizer.build(variables)
+    with device.scope_of(variables):
+        optimizer = layerwise(kind)(schedule, factors=factors, weight_decay=weight_decay, global_clipnorm=clip_norm,
+                                    **more)
+        still = [v for v in variables if v.name != "kernel"]
+        if still:
+            optimizer.exclude_from_weight_decay(var_list=still)
+        if precision == "float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(variables)
     return optimizer

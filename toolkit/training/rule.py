@@ -1,7 +1,8 @@
 """How long and how deep to tune, from the number of training pictures alone, where the user does not say.
 
     epochs a round    4000 / pictures, between 4 and 12: some 250 steps of 16
-    views a picture   2400 / pictures, between 1 and 4: fewer pictures are varied more
+    views a picture   2400 / pictures, between 1 and 4, no more than epochs: fewer pictures are varied more; and no more
+                      than fit the store, or a quarter of the time that a time budget has left
     stages            layer4; from 1000 pictures on layer3 too, if layer4 helped
     random weights    all stages at once, batch statistics moving, five times the epochs (at most 60)
 
@@ -15,9 +16,10 @@ def epochs(pictures, random_weights=False):
     return min(60, 5 * usual) if random_weights else usual
 
 
-def views(pictures):
-    """Augmented views kept of a picture."""
-    return min(4, max(1, round(2400 / max(1, pictures))))
+def views(pictures, epochs, pace=None, left=None):
+    """Views kept of a picture, the first one unvaried; `pace`: seconds to compute one, `left`: of the time budget."""
+    usual = min(4, epochs, max(1, round(2400 / max(1, pictures))))
+    return usual if not (pace and left) else min(usual, max(1, int(left / 4 / (pace * pictures))))
 
 
 def rounds(stages, pictures, train_from="auto", random_weights=False):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toolkit.training import checkpoints, loop, optimizers, thaw
+from toolkit.training import step as steps
 
 SMALL = 1e-2  # a float32 below it is exact to 1e-9, a thousandth of any step worth taking
 
@@ -30,6 +31,7 @@ class Plan:
     patience: int                           # epochs
     batch_statistics: str
     seed: int
+    precision: str = "float32"              # of the layers below the head, while they are trained
 
 
 @dataclass
@@ -54,13 +56,13 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
     weights: of the training pictures, in their order. evaluate(logits) -> dict with "validation_loss". tick(round,
     epoch, step, steps, loss) may raise to stop between two steps. checkpoint: a file that lets a later call resume.
     """
-    still_before = thaw.fingerprint(model.variables)
+    still_before = thaw.fingerprint(model.weights)
     kept = {v.path: np.array(thaw.numpy(v)) for v in model.variables}
     tuned.began = dict(kept)
     arrays, facts = checkpoints.load(checkpoint) if resume else ({}, {})
     if facts:
         vars(tuned).update(facts["tuned"])
-        kept |= {name.removeprefix("kept/"): value for name, value in arrays.items() if name.startswith("kept/")}
+        kept |= {v.path: arrays[f"kept/{i}"] for i, v in enumerate(model.variables) if f"kept/{i}" in arrays}
     touched = set()
     try:
         for number, thawed in enumerate(plan.rounds):
@@ -75,7 +77,7 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
                     one_round(model, stages, number, thawed, inputs, state, loss, targets, weights, evaluate, plan,
                               tuned, kept, checkpoint, again, tick, epoch_done, out_of_time)
                 finally:  # an interruption too leaves the best so far
-                    tuned.moved += [path for path in thaw.moved(still_before, model.variables) if path not in touched]
+                    tuned.moved += [path for path in thaw.moved(still_before, model.weights) if path not in touched]
                     better = keep(tuned, kept, thawed[-1], inputs.model, state)
             if not better:
                 break
@@ -92,7 +94,7 @@ def keep(tuned, kept, stage, part, state):
     better = state.best is not None and state.best_loss < tuned.loss
     if better:
         tuned.stage, tuned.loss = stage, state.best_loss
-        kept |= {v.path: value for v, value in zip(part.weights, state.best, strict=True)}
+        kept |= {v.path: value for v, value in zip(part.variables, state.best, strict=True)}
     return better
 
 
@@ -108,16 +110,10 @@ def may_move(model, stages, thawed, batch_statistics):
 def one_round(model, stages, number, thawed, inputs, state, loss, targets, weights, evaluate, plan, tuned, kept,
               checkpoint, again, tick, epoch_done, out_of_time):
     """Train one round's stages, told in `state`; what is in the model afterwards does not matter."""
-    part = inputs.model
-    by_path = thaw.stage_by_path(stages)
+    part, count = inputs.model, inputs.steps(plan.batch_size)
     rates = thaw.rates(thawed, plan.learning_rate, plan.layer_decay, plan.rates)
-    top = max(rates.values())
-    steps = inputs.steps(plan.batch_size)
-    variables = part.trainable_variables
-    factors = {v.path: rates[by_path[v.path]] / top for v in variables}
-    optimizer = optimizers.build(plan.optimizer, variables, factors, top, steps * plan.epochs, plan.warmup,
-                                 plan.weight_decay, plan.clip_norm)
-    part.compile(optimizer=optimizer, loss=loss, jit_compile="auto")
+    optimizer, step = compiled(part, stages, rates, loss, count, plan)
+    first = FirstStep(part, stages, tuned.first_steps, str(number))
     if again:
         resumed(part, optimizer, state, *again)
     else:
@@ -128,22 +124,51 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
         for rows, arrays in inputs.train(order, epoch, plan.batch_size):
-            first = epoch == 0 and str(number) not in tuned.first_steps
-            before = [np.array(thaw.numpy(v)) for v in variables] if first else None
             yield arrays, targets[rows], weights[rows]
-            if first:
-                tuned.first_steps[str(number)] = largest_steps(variables, before, by_path)
+
+    def stepped(at, value):
+        first.note(step)
+        if tick:
+            tick(number, state.epoch, at, count, value)
 
     def epoch_end(state):
-        share = float(optimizer.learning_rate) / top
+        share = float(optimizer.learning_rate) / max(rates.values())
         state.history[-1]["rates"] = {stage: rate * share for stage, rate in rates.items()}
         if checkpoint:
-            save(checkpoint, part, optimizer, state, number, tuned, kept)
+            save(checkpoint, model, part, optimizer, state, number, tuned, kept)
         if epoch_done:
             epoch_done(thawed[-1], state)
 
-    loop.fit(part, state, plan.epochs, plan.patience, batches, lambda: evaluate(inputs.held(part)), epoch_end,
-                    lambda step, value: tick and tick(number, state.epoch, step, steps, value), out_of_time)
+    loop.fit(part, step, state, plan.epochs, plan.patience, batches, lambda: evaluate(inputs.held(part)), epoch_end,
+             stepped, out_of_time)
+
+
+def compiled(part, stages, rates, loss, count, plan):
+    """(optimizer, step) that train what is thawed in `part` by `rates` {stage: rate}, in epochs of `count` steps."""
+    by_path, top, variables = thaw.stage_by_path(stages), max(rates.values()), part.trainable_variables
+    optimizer = optimizers.build(plan.optimizer, variables, {v.path: rates[by_path[v.path]] / top for v in variables},
+                                 top, count * plan.epochs, plan.warmup, plan.weight_decay, plan.clip_norm,
+                                 plan.precision)
+    head = {id(layer) for layer in stages["head"]}  # its sums and logits stay float32
+    below = [layer for layer in part.layers if id(layer) not in head]
+    return optimizer, steps.build(part, optimizer, loss, below, plan.precision)
+
+
+class FirstStep:
+    """Notes {stage: largest change of a weight} of a round's first step: a mistake in the rates shows there at once."""
+
+    def __init__(self, part, stages, found, key):
+        self.variables, self.by_path = part.trainable_variables, thaw.stage_by_path(stages)
+        self.found, self.key = found, key
+        self.before = None if key in found else [np.array(thaw.numpy(v)) for v in self.variables]
+
+    def note(self, step):
+        """After each step: the first that changes anything is noted (float16 leaves out steps that overflow)."""
+        if self.before is None:
+            return
+        step.settle()
+        if found := largest_steps(self.variables, self.before, self.by_path):
+            self.found[self.key], self.before = found, None
 
 
 def largest_steps(variables, before, by_path):
@@ -152,19 +177,22 @@ def largest_steps(variables, before, by_path):
     for variable, old in zip(variables, before):
         stage = by_path[variable.path]
         step, size = np.abs(thaw.numpy(variable) - old), np.abs(old)
-        if step.any():
+        if (step > 0).any():
             small = size <= max(SMALL, size[step > 0].min())
             found[stage] = max(found.get(stage, 0.0), float(step[small].max()))
     return found
 
 
-def save(path, part, optimizer, state, number, tuned, kept):
-    """Everything a round needs to go on as if it had not been stopped."""
+def save(path, model, part, optimizer, state, number, tuned, kept):
+    """Everything a round needs to go on as if it had not been stopped.
+
+    Variables by their place: the path of a seed holds a number that counts what the process made before.
+    """
     arrays = {f"model/{i}": value for i, value in enumerate(loop.weights_of(part))}
     arrays |= {f"best/{i}": value for i, value in enumerate(state.best)}
     arrays |= {f"optimizer/{i}": np.array(thaw.numpy(v)) for i, v in enumerate(optimizer.variables)}
-    trained = {v.path for v in part.weights}
-    arrays |= {f"kept/{name}": value for name, value in kept.items() if name in trained}
+    trained = {v.path for v in part.variables}
+    arrays |= {f"kept/{i}": kept[v.path] for i, v in enumerate(model.variables) if v.path in trained}
     checkpoints.save(path, arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch,
                                     "best_loss": state.best_loss, "best_epoch": state.best_epoch,
                                     "history": state.history})

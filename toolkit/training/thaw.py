@@ -1,6 +1,7 @@
 """Which variables learn, how fast, and proof that the others did not move."""
 
 import hashlib
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -29,6 +30,32 @@ def set_trainable(model, stages, thawed, batch_statistics):
                 for variable in (layer.gamma, layer.beta):
                     if variable is not None:
                         variable.trainable = True
+
+
+@contextmanager
+def compute_in(layers, precision, synchronized=False):
+    """Let `layers` compute in `precision`, float32, bfloat16 or float16, while a step is traced.
+
+    What is traced inside goes on so; the layers themselves, and what is traced from them later, stay as they were.
+    Weights remain float32, and BatchNormalization sums in float32. synchronized: its batch statistics are those of all
+    devices together (TensorFlow).
+    """
+    import keras
+
+    policy = keras.DTypePolicy("float32" if precision == "float32" else f"mixed_{precision}")
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    before = [(layer, layer.dtype_policy) for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = policy
+        for norm in norms:
+            norm.synchronized = synchronized
+        yield
+    finally:
+        for layer, kept in before:
+            layer.dtype_policy = kept
+        for norm in norms:
+            norm.synchronized = False
 
 
 def stage_by_path(stages):

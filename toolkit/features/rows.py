@@ -1,0 +1,57 @@
+"""Rows of a shelf as an array that is computed where it is read."""
+
+import numpy as np
+
+
+class Rows:
+    """An array (n, ...) of pictures, kept by a shelf; what the shelf lacks, or holds damaged, is computed and kept.
+
+    keys: of each row's picture in the shelf. make(numbers): a list of arrays (m, ...), one a shape of the shelf, of the
+    rows `numbers`. Indexed by a number, a slice or an array of numbers; of several shapes it gives a list of arrays.
+    """
+
+    def __init__(self, shelf, keys, make):
+        self.shelf, self.keys, self.make = shelf, np.asarray(keys, object), make
+        self.dtype = shelf.dtype
+        self.shape = (len(self.keys), *shelf.shapes[0])
+
+    def __len__(self):
+        return len(self.keys)
+
+    def __getitem__(self, index):
+        numbers = np.arange(len(self))[index]
+        arrays = self.read(np.atleast_1d(numbers))
+        arrays = [array[0] for array in arrays] if np.ndim(numbers) == 0 else arrays
+        return arrays if len(arrays) > 1 else arrays[0]
+
+    def read(self, numbers):
+        """Arrays (m, ...) of the rows `numbers`, one a shape."""
+        found = [self.shelf.row(self.keys[number]) for number in numbers]
+        missing = [place for place, row in enumerate(found) if row is None]
+        if missing:
+            self.compute(numbers[missing])
+            for place in missing:
+                found[place] = self.shelf.row(self.keys[numbers[place]])
+        return self.shelf.arrays(found)
+
+    def compute(self, numbers):
+        """Compute rows and keep them."""
+        self.shelf.put(self.keys[numbers], self.make(numbers))
+
+    def fill(self, step=None, batch=32):
+        """Compute all that the shelf lacks, `batch` rows at a time; step(done, of) counts all rows."""
+        seen = set()
+        missing = [number for number, key in enumerate(self.keys)
+                   if key not in self.shelf and not (key in seen or seen.add(key))]
+        done = len(self) - len(missing)
+        for start in range(0, len(missing), batch):
+            self.compute(np.array(missing[start:start + batch]))
+            if step:
+                step(done + min(start + batch, len(missing)), len(self))
+        self.shelf.flush()
+        return self
+
+    def part(self, numbers):
+        """The rows `numbers` alone, in that order."""
+        numbers = np.asarray(numbers)
+        return Rows(self.shelf, self.keys[numbers], lambda rows: self.make(numbers[rows]))

@@ -1,0 +1,122 @@
+"""One training step, compiled once: forward, backward, update; on one device or several, in 32 bits or in 16.
+
+It does what Keras' train_on_batch does, without its metrics, and without waiting for the loss, so that a GPU never
+waits for Python. Where the weights lie on several devices, each takes an equal share of the rows; the sum of their
+gradients, which is the gradient of the whole batch, is formed before it is clipped, so the result is one device's.
+"""
+
+import functools
+
+from toolkit.training import shares, thaw
+
+
+def build(model, optimizer, loss, layers=(), precision="float32"):
+    """What trains `model` by one step: `step(step.place(inputs, targets, sample weights))` -> loss.
+
+    `place` puts a batch of NumPy arrays, inputs of any number type, on the devices, in any thread; `float(loss)` waits
+    for the step. After `settle()` the variables of model and optimizer hold what was learnt; between steps they may not
+    be read before it. loss: a keras.losses.Loss that means over the rows. layers: those that compute in `precision`;
+    the others compute as the model has it.
+    """
+    import keras
+
+    kind = Jax if keras.backend.backend() == "jax" else TensorFlow
+    return kind(model, optimizer, loss, functools.partial(thaw.compute_in, layers, precision))
+
+
+def even(inputs, targets, weights, devices):
+    """The batch in rows that `devices` can share evenly, of the same mean weighted loss.
+
+    The last row is repeated at weight 0 for what is missing. (Moving batch statistics count it nevertheless: with them
+    the batch size should be a multiple of the devices.)
+    """
+    rows = len(weights)
+    inputs, targets, spread = shares.filled((inputs, targets, weights), devices)
+    if len(spread) > rows:
+        spread = spread * weights.dtype.type(len(spread) / rows)
+        spread[rows:] = 0
+    return inputs, targets, spread
+
+
+class TensorFlow:
+    """The step as a tf.function; under XLA where Keras would take it."""
+
+    def __init__(self, model, optimizer, loss, precision):
+        import tensorflow as tf
+
+        variables = model.trainable_variables
+        self.shares = shares.build(variables)
+        several = self.shares.devices > 1
+
+        def share(inputs, targets, weights):  # under a strategy Keras' loss is already divided by the devices
+            with tf.GradientTape() as tape:
+                with precision(synchronized=several):
+                    logits = model(shares.as_float(inputs), training=True)
+                value = loss(targets, logits, sample_weight=weights)
+                scaled = optimizer.scale_loss(value)
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
+            if several:
+                gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
+            optimizer.apply(gradients, variables)
+            return value
+
+        def step(*batch):
+            value = self.shares.run(share, batch)
+            return self.shares.strategy.reduce("sum", value, axis=None) if several else value
+
+        self.step = tf.function(step, autograph=False, jit_compile=model.jit_compile and not several)
+
+    def place(self, *batch):
+        return self.shares.place(even(*batch, self.shares.devices))
+
+    def __call__(self, batch):
+        return self.step(*batch)
+
+    def settle(self):
+        """Nothing to do: variables are changed in place."""
+
+
+class Jax:
+    """The step as a jitted function of state; the variables lend it their values until `settle`."""
+
+    def __init__(self, model, optimizer, loss, precision):
+        import jax
+        import keras
+
+        self.variables = [model.trainable_variables, model.non_trainable_variables, optimizer.variables]
+        self.shares = shares.build(self.variables[0])
+        self.state = None
+
+        def scaled(trainable, fixed, slots, inputs, targets, weights):
+            with precision():
+                logits, fixed = model.stateless_call(trainable, fixed, shares.as_float(inputs), training=True)
+            value = loss(targets, logits, sample_weight=weights)
+            with keras.StatelessScope(zip(optimizer.variables, slots)):
+                return optimizer.scale_loss(value), (value, fixed)
+
+        @functools.partial(jax.jit, donate_argnums=0, out_shardings=(None, self.shares.whole))
+        def step(state, batch):
+            trainable, fixed, slots = state
+            gradients, (value, fixed) = jax.grad(scaled, has_aux=True)(trainable, fixed, slots, *batch)
+            trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
+            return value, [trainable, fixed, slots]
+
+        self.step = step
+
+    def place(self, *batch):
+        return self.shares.place(even(*batch, self.shares.devices))
+
+    def __call__(self, batch):
+        import jax
+
+        if self.state is None:
+            self.state = jax.device_put([[v.value for v in part] for part in self.variables], self.shares.whole)
+        loss, self.state = self.step(self.state, batch)
+        return loss
+
+    def settle(self):
+        """Give the variables what was learnt."""
+        for variables, values in zip(self.variables, self.state or ()):
+            for variable, value in zip(variables, values):
+                variable.assign(value)
+        self.state = None
