@@ -47,7 +47,7 @@ def blindfold(patch):
 
     def fit(features, rows, numbers, classes, *rest):
         kernel = np.random.default_rng(0).normal(0, 0.1, (features.shape[1], classes)).astype(np.float32)
-        return probe.Probe(kernel, np.zeros(classes, np.float32), 1.0, {})
+        return probe.Probe(kernel, np.zeros(classes, np.float32), 1.0, {}, 0.0)
 
     patch.setattr(probe, "fit", fit)
 
