@@ -102,7 +102,7 @@ def carried_out(chosen, run, began, samples=None):
     with errors.Interrupts(run.say) as stop:
         progress = Progress(run, SHARES, stop)
         try:
-            run.note(device=device.use(chosen.device))
+            run.note(device=device.use(chosen.device, chosen.devices))
             with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
                 work(chosen, samples or look.listed(chosen), store, run, progress, began)
             run.checkpoint.unlink(missing_ok=True)  # up to hundreds of megabytes, and nothing is left to go on with

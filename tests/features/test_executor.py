@@ -108,7 +108,7 @@ def test_auto_computes_in_the_processors_fastest_precision(net, monkeypatch, has
 
 @pytest.mark.parametrize("which", ["auto", "keras"])
 def test_bfloat16_is_refused_where_keras_computes(net, which):
-    with pytest.raises(OptionError, match="--feature-precision bfloat16 goes with --executor openvino"):
+    with pytest.raises(OptionError, match="--feature-precision bfloat16 wants --executor openvino"):
         executor.build(net.model, which, "bfloat16", on_gpu=True)
 
 

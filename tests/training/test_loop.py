@@ -139,7 +139,8 @@ def test_input_is_made_ahead_in_order_and_no_further_than_asked():
 
 def test_what_is_closed_early_leaves_no_thread_and_an_ended_generator():
     made, ended = [], []
-    items = loop.ahead(counted(made, ended), lambda number: number)
+    source = counted(made, ended)
+    items = loop.ahead(source, lambda number: number)
     next(items)
     items.close()
     assert len(ended) == 1 and threads() == [] and len(made) <= 4

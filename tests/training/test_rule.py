@@ -12,7 +12,15 @@ HEAD4, HEAD3 = ("head", "layer4"), ("head", "layer4", "layer3")
     (1, 12, 60, 4), (100, 12, 60, 4), (500, 8, 40, 4), (700, 6, 30, 3), (1000, 4, 20, 2), (2400, 4, 20, 1),
     (100_000, 4, 20, 1)])
 def test_epochs_and_views_follow_from_the_pictures(pictures, epochs, random, views):
-    assert (rule.epochs(pictures), rule.epochs(pictures, True), rule.views(pictures)) == (epochs, random, views)
+    assert (rule.epochs(pictures), rule.epochs(pictures, True), rule.views(pictures, epochs)) == (
+        epochs, random, views)
+
+
+@pytest.mark.parametrize("epochs, pace, left, views", [
+    (12, None, None, 4), (12, None, 60, 4), (12, 0.01, None, 4), (3, None, None, 3),
+    (12, 0.01, 1000, 4), (12, 0.1, 100, 2), (12, 0.1, 10, 1), (12, 10, 1, 1)])
+def test_views_are_no_more_than_epochs_and_take_a_quarter_of_the_time_left(epochs, pace, left, views):
+    assert rule.views(100, epochs, pace, left) == views
 
 
 @pytest.mark.parametrize("pictures, train_from, random, rounds", [

@@ -23,17 +23,21 @@ class Untranslatable(Exception):
 
 
 class Keras:
-    """Computes outputs of a model by Keras itself, in the model's own precision."""
+    """Computes outputs of a model by Keras itself, in `precision`, on all devices that hold the model's weights."""
 
-    def __init__(self, model):
+    def __init__(self, model, precision="float32"):
         import keras
 
-        self.model = model
-        self.identity = f"keras {keras.__version__} {keras.backend.backend()} {model.compute_dtype}"
+        from toolkit.training import forward
+
+        self.model, backend = model, keras.backend.backend()
+        plain = backend == "openvino" or not model.variables  # which say where their devices are
+        self.run = model.predict_on_batch if plain else forward.build(model, precision)
+        self.identity = f"keras {keras.__version__} {backend} {precision}"
 
     def __call__(self, batch):
         """List of float32 arrays (BATCH, ...) of one batch."""
-        outputs = self.model.predict_on_batch(batch)
+        outputs = self.run(batch)
         outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         return [np.asarray(output, np.float32) for output in outputs]
 
@@ -75,9 +79,13 @@ def build(model, executor="auto", precision="auto", on_gpu=False):
         except Untranslatable as reason:
             if executor == "openvino":
                 raise OptionError(f"--executor openvino: {reason}, which is not translated; leave it out.") from None
-    if precision == "bfloat16":
-        raise OptionError("--feature-precision bfloat16 goes with --executor openvino only; leave it out.")
-    return Keras(model)
+    from toolkit.training import device
+
+    able = on_gpu and device.precision("auto") == "bfloat16"
+    if precision == "bfloat16" and not able:
+        raise OptionError("--feature-precision bfloat16 wants --executor openvino, or a GPU that multiplies it; leave "
+                          "it out.")
+    return Keras(model, "bfloat16" if able and precision == "auto" else "float32" if precision == "auto" else precision)
 
 
 def alone(executor, device):

@@ -1,30 +1,31 @@
 """The first answer: multinomial logistic regression on the standardised means of all stages.
 
 It is the kernel and bias with the least  penalty(kernel) / 2 + C * sum of weight * cross-entropy. The penalty is the
-kernel's squared length, or one that is milder along the directions in which pictures differ little: such directions
-count for more where pictures of a class differ widely. Both this and C are chosen by cross-validated log-loss within
-the training pictures alone.
+kernel's squared length, or one that is milder along the directions in which pictures differ little, which helps where
+pictures differ most in what does not matter, such as exposure. Both this and C are chosen by cross-validated log-loss
+within the training pictures alone. (For two classes scikit-learn's C is twice this one: it has one kernel, not two.)
 
 Everything happens along the principal directions of at most LARGEST_SEARCH pictures. Fewer pictures than features span
 as many directions as they are, and no penalty sees the others: the same optimum, an order of magnitude sooner. And the
-spread of each direction tells the curvature of the loss beforehand, so that few steps suffice.
+spread of each direction tells the curvature of the loss beforehand, so that few steps suffice. Beyond LARGEST_SEARCH
+the penalty is the plain one, and the optimum for all pictures is sought from there, block by block.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-STRENGTHS = 10.0 ** np.arange(-5, 0.6, 0.5)  # of C, the inverse penalty
-POWERS = (0.0, 0.25)          # the penalty of a direction is its variance, over their mean, to this power
-LARGEST_SEARCH = 1500         # pictures in the search for C and power; the final fit takes all
-BLOCK = 2**21                 # values of features in memory at a time: 8 MiB as float32
+STRENGTHS = 10.0 ** np.arange(-5, 0.6, 0.5)  # of C
+POWERS = (0.0, 0.25)           # a direction's penalty is its variance, over the mean of all, to this power
+LARGEST_SEARCH = 1500          # pictures in the search for C and power; the final fit takes all
+BLOCK = 2**21                  # values of features in memory at a time: 8 MiB as float32
 SEARCHED, FITTED = 1e-4, 1e-8  # how far above its least value the objective may end, as a share of it
 
 
 class Probe(NamedTuple):
     kernel: np.ndarray      # (features, classes) on the features as they are, standardisation folded in
     bias: np.ndarray        # (classes,)
-    strength: float         # C
+    strength: float         # C, the inverse penalty
     searched: dict          # C -> cross-validated log-loss
     power: float            # one of POWERS
 
@@ -71,8 +72,10 @@ def fit(features, rows, numbers, classes, weights, groups=None, seed=0, largest_
             coefficients = (span.dual @ found[:-1, 0]).astype(np.float32)
             found = np.concatenate([standard.T @ coefficients, found[-1]])
         else:
-            read = lambda: ((part, standardised(features, rows[part], mean, scale))
-                            for part in blocks(len(rows), features.shape[1]))
+            def read():
+                for part in blocks(len(rows), features.shape[1]):
+                    yield part, standardised(features, rows[part], mean, scale)
+
             found = solve_all(read, standard, span, numbers, weights, strength, found)[:, 0]
         kernel = found[:-1] / scale[:, None]
     return Probe(kernel.astype(np.float32), (found[-1] - mean @ kernel).astype(np.float32), strength, searched, power)
@@ -160,7 +163,7 @@ def folded(numbers, groups, seed, folds=5):
 
 
 def solve(span, numbers, weights, strength, power, start, enough):
-    """The optimum (rank + 1, problems, classes), bias last, of as many problems as weights (n, problems) has columns."""
+    """The optimum (rank + 1, problems, classes), bias last, of a problem a column of weights (n, problems)."""
     penalty = np.append((span.spread * len(span.spread) / span.spread.sum()) ** power, 0.0)[:, None, None]
     spread = np.append(span.spread, len(numbers))[:, None, None]
     root = np.sqrt(penalty + strength / 4 * weights.mean() * spread)
@@ -174,7 +177,7 @@ def solve_all(read, standard, span, numbers, weights, strength, start):
     Curvature is that along the span's directions, which replace `standard` in its place, and 1 along the others.
     """
     for part in blocks(*standard.T.shape):
-        standard[:len(span.spread), part] = (span.dual.T @ standard[:, part])
+        standard[:len(span.spread), part] = span.dual.T @ standard[:, part]
     directions = standard[:len(span.spread)]
     curvature = strength / 4 * weights.sum()
     root = np.sqrt(1 + curvature * span.spread / len(span.rows))[:, None, None]
@@ -221,7 +224,7 @@ def losses(rows, at, numbers):
     return loss + np.log(total), logits
 
 
-def descend(objective, x, enough, most=500, kept=10):
+def descend(objective, x, enough, most=500, kept=5):
     """Least x (coordinates, problems, classes) of convex problems side by side, by L-BFGS (Liu, Nocedal 1989).
 
     A step is halved while it ends on a rise half as steep as the fall it began on: slopes are exact where values, of a

@@ -11,7 +11,7 @@ class Maps:
     """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order."""
 
     def __init__(self, model, frozen, tensors, train, held, views, step):
-        self.model = model
+        self.model, self.compute = model, None
         self.check = frozen.maps(tensors, held, 0)
         self.fit = []
         for view in range(views):
@@ -30,7 +30,9 @@ class Maps:
 
     def held(self, model):
         """Logits of the held-out pictures."""
-        return of_maps(model, self.check)
+        if self.compute is None or self.compute.model is not model:
+            self.compute = executor.Keras(model)  # compiled once
+        return of_maps(self.compute, self.check)
 
 
 class Pictures:
@@ -38,6 +40,7 @@ class Pictures:
 
     def __init__(self, model, frozen, train, held):
         self.model, self.frozen, self.rows, self.check = model, frozen, train, held
+        self.compute = None
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
@@ -50,7 +53,9 @@ class Pictures:
 
     def held(self, model):
         """Logits of the held-out pictures."""
-        return executor.collect(executor.Keras(model), len(self.check),
+        if self.compute is None or self.compute.model is not model:
+            self.compute = executor.Keras(model)  # compiled once
+        return executor.collect(self.compute, len(self.check),
                                 lambda rows: [self.frozen.pictures[self.check[rows]]])
 
 
@@ -93,13 +98,14 @@ def logits(model, frozen, stages, stage, rows):
     tensors = boundary(model, stages, stage)
     if tensors is None:
         return None
-    return of_maps(keras.Model(tensors, model.get_layer("head").output), frozen.maps(tensors, rows, 0))
+    upper = keras.Model(tensors, model.get_layer("head").output)
+    return of_maps(executor.Keras(upper), frozen.maps(tensors, rows, 0))
 
 
-def of_maps(model, maps):
-    """Logits of `model` for kept maps."""
+def of_maps(compute, maps):
+    """Logits for kept maps."""
     everything = np.arange(len(maps))
-    return executor.collect(executor.Keras(model), len(maps), lambda rows: [
+    return executor.collect(compute, len(maps), lambda rows: [
         part.astype(np.float32) for part in maps.read(everything[rows])])
 
 

@@ -32,26 +32,35 @@ def network(chosen, case, task, run):
     import keras
 
     from toolkit import backbones
+    from toolkit.training import device
+
+    with device.spread(chosen.devices):
+        trunk, recipe = loaded(chosen, case, run)
+        stages = backbones.stages(trunk)
+        outputs = {name: layers[-1].output for name, layers in stages.items() if name != "stem"}
+        model = keras.Model(trunk.input, task.head(outputs, len(case.classes)))
+    return Network(model, backbones.stages(model), recipe, recipe.tag == "none")
+
+
+def loaded(chosen, case, run):
+    """(keras.Model of raw pixels to the last map, its Recipe)."""
+    import keras
+
     from toolkit.backbones import load
 
     if chosen.weights == "none":
         keras.utils.set_random_seed(chosen.seed)  # imports TensorFlow, which costs seconds
     given = dict(shape=(chosen.size, chosen.size, chosen.channels), say=run.say, raw=True)
     try:
-        trunk, recipe = load.load(chosen.backbone, chosen.weights, offline=chosen.offline or None,
-                                  refetch=chosen.refetch, **given)
+        return load.load(chosen.backbone, chosen.weights, offline=chosen.offline or None, refetch=chosen.refetch,
+                         **given)
     except DataError as error:
         if case.samples.kind != "sample" or chosen.weights == "none":
             raise
         run.say(f"  {error}")
-        keras.utils.set_random_seed(chosen.seed)
         run.say("  No ImageNet weights: the sample run goes on with a probe of RANDOM weights; scores say little.")
-        trunk, recipe = load.load(chosen.backbone, "none", **given)
-    stages = backbones.stages(trunk)
-    outputs = {name: layers[-1].output for name, layers in stages.items() if name != "stem"}
-    logits = task.head(outputs, len(case.classes))
-    model = keras.Model(trunk.input, logits)
-    return Network(model, backbones.stages(model), recipe, recipe.tag == "none")
+        keras.utils.set_random_seed(chosen.seed)
+        return load.load(chosen.backbone, "none", **given)
 
 
 def features(chosen, case, net, store, run, progress):
@@ -95,7 +104,7 @@ def weights(chosen, case, task, part):
 
 def planned(chosen, case, net, seen, run, began):
     """The plan of tuning: what the user said, and the rule of training.rule for the rest."""
-    from toolkit.training import rule
+    from toolkit.training import device, rule
     from toolkit.training.stages import Plan
 
     pictures = len(case.rows["train"])
@@ -107,7 +116,8 @@ def planned(chosen, case, net, seen, run, began):
     moving = "moving" if net.random else chosen.batch_statistics
     return Plan(depth, epochs, views, chosen.learning_rate, chosen.layer_decay, options.rates(chosen.rates),
                 chosen.optimizer, chosen.weight_decay, chosen.clip_norm, chosen.warmup,
-                min(chosen.batch_size, pictures), chosen.patience, moving, chosen.seed)
+                min(chosen.batch_size, pictures), chosen.patience, moving, chosen.seed,
+                device.precision(chosen.training_precision) if depth else "float32")
 
 
 def kept_views(chosen, seen, run, pictures, epochs, began):
@@ -246,4 +256,4 @@ def check(chosen):
     if wanted - set(known):
         raise OptionError(f"{chosen.backbone} has no stage {min(wanted - set(known))}; it has {', '.join(known)}.")
     if chosen.device.startswith("gpu"):
-        device.use(chosen.device)
+        device.use(chosen.device, chosen.devices)
