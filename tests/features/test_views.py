@@ -64,7 +64,7 @@ def test_below_the_lowest_stage_and_without_kept_views_pictures_enter(net, opene
         epochs = [list(inputs.train(np.arange(15), epoch, 4)) for epoch in range(3)]
         for epoch, batches in enumerate(epochs):
             for rows, pixels in batches:
-                assert pixels.dtype == np.float32
+                assert pixels.dtype == np.uint8  # the step casts them
                 assert np.array_equal(pixels, inputs.seen.view(epoch + 1, TRAIN[rows]))
         assert not np.array_equal(epochs[0][0][1], epochs[2][0][1])
 

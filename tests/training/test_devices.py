@@ -17,7 +17,7 @@ from toolkit.training import device, forward, step
 ROOT = Path(__file__).parents[2]
 CASES = {  # what differs from the plan below, whose norm of 0.05 clips every step
     "AdamW": {}, "SGD, odd batch": {"optimizer": "sgd", "batch_size": 13},
-    "moving statistics, whole network": {"batch_statistics": "moving", "rounds": (("head", "layer2", "layer1", "stem"),)},
+    "moving statistics": {"batch_statistics": "moving", "rounds": (("head", "layer2", "layer1", "stem"),)},
 }
 HALF = {"float16": {"precision": "float16"}}
 
@@ -64,8 +64,8 @@ def tuned(devices, **changes):
         return {"validation_loss": judged.best, "logits": np.asarray(logits, np.float64).tolist()}
 
     judged.best, found = 1.0, Tuned()
-    tune(model, stages, source, classification.loss(0.1), classification.targets(numbers[:48], 3), weights, judged, plan,
-         found)
+    tune(model, stages, source, classification.loss(0.1), classification.targets(numbers[:48], 3), weights, judged,
+         plan, found)
     assert found.moved == [] and len(found.history) == 2
     return SimpleNamespace(values=tiny.values(model), history=found.history, first=found.first_steps["0"])
 
@@ -114,8 +114,8 @@ def shares():
         if hasattr(inputs, "addressable_shards"):
             found.append(sorted([str(part.device), part.data.shape[0]] for part in inputs.addressable_shards))
         else:
-            found.append(sorted([part.device[-5:], part.shape[0]] for part in made.shares.strategy.experimental_local_results(
-                inputs)))
+            parts = made.shares.strategy.experimental_local_results(inputs)
+            found.append(sorted([part.device[-5:], part.shape[0]] for part in parts))
     return found
 
 
@@ -194,7 +194,8 @@ def test_a_batch_filled_up_has_the_mean_it_had():
 def test_auto_precision_is_what_the_card_multiplies(monkeypatch, able, wanted):
     monkeypatch.setattr(device, "capability", lambda: able)
     assert device.precision("auto") == wanted
-    assert [device.precision(asked) for asked in ("float32", "bfloat16", "float16")] == ["float32", "bfloat16", "float16"]
+    for asked in ("float32", "bfloat16", "float16"):
+        assert device.precision(asked) == asked
 
 
 def test_a_processor_has_no_capability():

@@ -26,7 +26,7 @@ class Maps:
         """(rows, inputs) of each step of an epoch."""
         view = self.fit[epoch % len(self.fit)]
         for rows in batches_of(order, batch_size):
-            yield rows, one_or_list([part.astype(np.float32) for part in view.read(rows)])
+            yield rows, one_or_list(view.read(rows))
 
     def held(self, model):
         """Logits of the held-out pictures."""
@@ -49,7 +49,7 @@ class Pictures:
     def train(self, order, epoch, batch_size):
         """(rows, inputs) of each step of an epoch; view 0 is kept for looking, so epoch e reads view e + 1."""
         for rows in batches_of(order, batch_size):
-            yield rows, self.frozen.view(epoch + 1, self.rows[rows]).astype(np.float32)
+            yield rows, self.frozen.view(epoch + 1, self.rows[rows])
 
     def held(self, model):
         """Logits of the held-out pictures."""

@@ -255,5 +255,5 @@ def check(chosen):
     wanted = {chosen.train_from} - {"auto", "all"} | set(options.rates(chosen.rates) or ())
     if wanted - set(known):
         raise OptionError(f"{chosen.backbone} has no stage {min(wanted - set(known))}; it has {', '.join(known)}.")
-    if chosen.device.startswith("gpu"):
+    if chosen.device.startswith("gpu") or chosen.devices > 1:
         device.use(chosen.device, chosen.devices)
