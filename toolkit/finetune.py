@@ -31,13 +31,13 @@ def work(chosen, samples, store, run, progress, began):
     seen = learn.features(chosen, case, net, store, run, progress)               # the frozen network, computed once
     first = learn.probe(chosen, case, task, net, seen, progress)                 # the first answer, after seconds
     tell.first_answer(chosen, case, first, run, began)
-    logits = {"probe": first if chosen.probe_only else tell.logits_of("check", chosen, case, net, progress)}
+    logits = {"probe": first if chosen.probe_only else tell.logits_of("check", case, net, seen, progress)}
     plan = learn.planned(chosen, case, net, seen, run, began)
     tuned, stopped = learn.tune(chosen, case, task, net, seen, plan, run, progress, began)
     tell.check_still(tuned)
 
     if tuned.stage:
-        logits["tuned"] = tell.logits_of("score", chosen, case, net, progress)
+        logits["tuned"] = tell.logits_of("score", case, net, seen, progress)
     kept = learn.choose(case, net, logits, tuned, plan)                          # tuned only where validation says so
     temperature = calibration.temperature(logits[kept.model][case.rows["validation"]], case.truth("validation"))
     final = tell.calibrated(net, temperature)

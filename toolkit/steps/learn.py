@@ -74,8 +74,8 @@ def features(chosen, case, net, store, run, progress):
         return batches.augmented(case.pixels[rows], chosen.augment, chosen.seed, number, identities[rows],
                                  chosen.workers)
 
-    def build(prefix):
-        return executor.build(prefix, chosen.executor, chosen.feature_precision, run.facts["device"] != "cpu")
+    def build(network, precision=chosen.feature_precision):
+        return executor.build(network, chosen.executor, precision, run.facts["device"] != "cpu")
 
     step = progress.start("features", f"Looking at {len(case.pixels)} pictures with {net.recipe.architecture}, once.")
     return frozen.Frozen(net.model, case.pixels, store, build, view, {"augment": chosen.augment, "seed": chosen.seed},

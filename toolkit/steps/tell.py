@@ -17,14 +17,14 @@ MEASURING = {"check": "Measuring the probe in float32, as it would be shipped.",
 GAP_PICTURES = 8  # that a probe alone is measured on in float32
 
 
-def logits_of(phase, chosen, case, net, progress):
+def logits_of(phase, case, net, seen, progress):
     """Logits of the validation and test pictures by the whole network in float32, as it is shipped; zeros elsewhere."""
     from toolkit.features import executor
 
     step = progress.start(phase, MEASURING[phase])
     rows = np.sort(np.concatenate([case.rows[part] for part in MEASURED]))
     found = np.zeros((len(case.pixels), len(case.classes)), np.float32)
-    compute = executor.build(net.model, chosen.executor, "float32")
+    compute = seen.build(net.model, "float32")
     found[rows] = executor.collect(compute, len(rows), lambda part: [case.pixels[rows[part]]], step)
     return found
 
@@ -43,8 +43,7 @@ def gap(chosen, case, net, seen, first, logits, kept, temperature):
         near, exact = views.logits(net.model, seen, net.stages, kept.name, rows), logits["tuned"][rows]
     elif chosen.probe_only:
         rows = rows[:GAP_PICTURES]
-        near, exact = first[rows], executor.build(net.model, chosen.executor, "float32")(executor.filled(
-            case.pixels[rows]))[0][:len(rows)]
+        near, exact = first[rows], seen.build(net.model, "float32")(executor.filled(case.pixels[rows]))[0][:len(rows)]
     else:
         near, exact = first[rows], logits["probe"][rows]
     difference = None if near is None else float(np.abs(softmax(near, temperature) - softmax(exact, temperature)).max())
