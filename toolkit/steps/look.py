@@ -18,8 +18,9 @@ class ChangedError(DataError):
 class Case:
     """The pictures of a run: n rows, each with its pixels, class number and part.
 
-    samples: data.manifest.Samples; pixels: features.rows.Rows of uint8 (n, size, size, channels); numbers: int32 (n,),
-    in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings of the doctor.
+    samples: data.manifest.Samples; pixels: features.rows.Rows of uint8 (n, size, size, channels); numbers: int32
+    (n,), in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings
+    of the doctor.
     """
 
     samples: object
