@@ -65,7 +65,7 @@ def test_only_this_module_names_the_files_of_a_run():
 
 def test_ids_are_unique_and_sort_by_time(tmp_path):
     made = [Run.create(None, "finetune", {"data": data}, root=tmp_path) for data in (
-        "sample:cells", "/home/Ünï code/lab 7/", "", "a/../../-x;rm")]
+        "sample:cells", "/nowhere/Ünï code/lab 7/", "", "a/../../-x;rm")]
     again = Run.create(None, "finetune", {"data": "sample:cells"}, root=tmp_path)
     names = [one.folder.name for one in (*made, again)]
     assert len(set(names)) == 5 and all(one.folder.parent == tmp_path for one in made)

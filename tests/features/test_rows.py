@@ -55,12 +55,6 @@ def test_one_picture_under_two_names_is_computed_once(made):
     assert np.array_equal(rows[3][0], rows[5][0]) and not np.array_equal(rows[0][0], rows[1][0])
 
 
-def test_a_part_has_its_own_order(made):
-    rows, source = made()
-    part = rows.part([7, 2, 4])
-    assert len(part) == 3 and np.array_equal(part[:][0], Source(SHAPES)([7, 2, 4])[0]) and source.made == [7, 2, 4]
-    assert np.array_equal(part.part([2])[0][0], rows[4][0]) and len(source.made) == 3
-
 
 def test_no_rows_are_no_work(made):
     rows, source = made(names=keys(0))

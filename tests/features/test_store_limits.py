@@ -195,10 +195,10 @@ def test_a_store_that_was_deleted_meanwhile_is_made_again(open_store, tmp_path):
 
 
 @pytest.mark.parametrize("given, wanted", [
-    ({}, "/home/one/.cache/toolkit/store"), ({"TOOLKIT_CACHE": "/there"}, "/there/store"),
+    ({}, "/nowhere/one/.cache/toolkit/store"), ({"TOOLKIT_CACHE": "/there"}, "/there/store"),
     ({"TOOLKIT_CACHE": "/there", "TOOLKIT_STORE": "/elsewhere"}, "/elsewhere")])
 def test_the_folder_is_the_users_cache(monkeypatch, given, wanted):
-    for name, value in {"HOME": "/home/one", "TOOLKIT_CACHE": "", "TOOLKIT_STORE": "", **given}.items():
+    for name, value in {"HOME": "/nowhere/one", "TOOLKIT_CACHE": "", "TOOLKIT_STORE": "", **given}.items():
         monkeypatch.setenv(name, value)
     assert str(store.usual_folder()) == wanted
 

@@ -45,18 +45,19 @@ class Keras:
 class OpenVINO:
     """Computes outputs of a Keras model by OpenVINO in `precision`, float32 or bfloat16."""
 
-    def __init__(self, model, precision, batch=BATCH):
-        openvino = library()
+    def __init__(self, model, precision):
+        library()
         from toolkit.features import openvino_graph
 
-        graph = openvino_graph.translate(model, batch)
-        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
-        self.compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+        self.graph = openvino_graph.translate(model, BATCH)
+        self.hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         self.identity = f"openvino {metadata.version('openvino')} {precision}"
-        self.outputs = len(self.compiled.outputs)
+        self.outputs, self.compiled = len(self.graph.outputs), None
 
     def __call__(self, batch):
         """List of float32 arrays (BATCH, ...) of one batch."""
+        if self.compiled is None:  # where all features are kept already, never
+            self.compiled = library().Core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": self.hint})
         found = self.compiled(batch, share_outputs=True)
         return [found[i] for i in range(self.outputs)]
 
@@ -69,10 +70,7 @@ def build(model, executor="auto", precision="auto", on_gpu=False):
     """
     wanted = "openvino" if executor == "auto" and has_openvino() and not on_gpu else executor
     if wanted == "openvino":
-        if not has_openvino():
-            raise OptionError("--executor openvino: OpenVINO is not installed; pip install openvino, or leave it out.")
-        if precision == "bfloat16" and not has_bfloat16():
-            raise OptionError("--feature-precision bfloat16: this processor does not multiply it; leave it out.")
+        check(wanted, precision)
         fastest = "bfloat16" if has_bfloat16() else "float32"
         try:
             return OpenVINO(model, fastest if precision == "auto" else precision)
@@ -86,6 +84,19 @@ def build(model, executor="auto", precision="auto", on_gpu=False):
         raise OptionError("--feature-precision bfloat16 wants --executor openvino, or a GPU that multiplies it; leave "
                           "it out.")
     return Keras(model, "bfloat16" if able and precision == "auto" else "float32" if precision == "auto" else precision)
+
+
+def check(executor, precision, device="auto"):
+    """OptionError where executor and precision are not to be had on this processor, whatever the network."""
+    if executor == "openvino" and not has_openvino():
+        raise OptionError("--executor openvino: OpenVINO is not installed; pip install openvino, or leave it out.")
+    if precision != "bfloat16":
+        return
+    if device == "cpu" and (executor == "keras" or not has_openvino()):
+        raise OptionError("--feature-precision bfloat16 wants --executor openvino, or a GPU that multiplies it; leave "
+                          "it out.")
+    if executor == "openvino" and not has_bfloat16():
+        raise OptionError("--feature-precision bfloat16: this processor does not multiply it; leave it out.")
 
 
 def alone(executor, device):

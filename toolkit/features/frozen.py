@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from toolkit.features import executor
+from toolkit.features import executor, shards
 from toolkit.features.rows import Rows
 
 CODE = 1  # raised whenever the same network would give other features
@@ -62,8 +62,7 @@ class Frozen:
 
     def bytes(self, tensors, pictures):
         """Bytes that maps of so many pictures in one view take."""
-        return pictures * sum(int(np.prod(tensor.shape[1:])) for tensor in tensors) * (4 if self.dtype == "float32"
-                                                                                      else 2)
+        return pictures * shards.row_bytes([tensor.shape[1:] for tensor in tensors], shards.dtype_of(self.dtype))
 
 
 def fingerprint(model):

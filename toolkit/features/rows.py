@@ -50,8 +50,3 @@ class Rows:
                 step(done + min(start + batch, len(missing)), len(self))
         self.shelf.flush()
         return self
-
-    def part(self, numbers):
-        """The rows `numbers` alone, in that order."""
-        numbers = np.asarray(numbers)
-        return Rows(self.shelf, self.keys[numbers], lambda rows: self.make(numbers[rows]))

@@ -83,6 +83,9 @@ def source(model, frozen, stages, train, held, views, limit, step=None):
     def opened(stage):
         tensors, logits = boundary(model, stages, stage), model.get_layer("head").output
         kept = 0 if tensors is None else min(views, fitting(frozen, tensors, len(train), len(held), limit))
+        if tensors is not None and kept < views:
+            frozen.store.tell(f"{kept} of {views} views of each picture fit the store (--cache-limit, or the free disk)"
+                              + ("." if kept else ": pictures are varied afresh each epoch."))
         if kept:
             yield Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)
         else:

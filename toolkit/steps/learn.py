@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,8 +79,8 @@ def features(chosen, case, net, store, run, progress):
         return executor.build(network, chosen.executor, precision, run.facts["device"] != "cpu")
 
     step = progress.start("features", f"Looking at {len(case.pixels)} pictures with {net.recipe.architecture}, once.")
-    return frozen.Frozen(net.model, case.pixels, store, build, view, {"augment": chosen.augment, "seed": chosen.seed},
-                         chosen.cache_dtype, step)
+    varied = {"augment": chosen.augment, "seed": chosen.seed, "albumentations": metadata.version("albumentations")}
+    return frozen.Frozen(net.model, case.pixels, store, build, view, varied, chosen.cache_dtype, step)
 
 
 def probe(chosen, case, task, net, seen, progress):
@@ -241,9 +242,10 @@ def choose(case, net, logits, tuned, plan):
 
 
 def check(chosen):
-    """Refuse, before any picture is read, a network, weights or device that are not there."""
+    """Refuse, before any picture is read, a network, weights, executor or device that are not there."""
     from toolkit import backbones
     from toolkit.backbones import load, weights
+    from toolkit.features import executor
     from toolkit.training import device
 
     row = backbones.find(chosen.backbone)
@@ -255,5 +257,6 @@ def check(chosen):
     wanted = {chosen.train_from} - {"auto", "all"} | set(options.rates(chosen.rates) or ())
     if wanted - set(known):
         raise OptionError(f"{chosen.backbone} has no stage {min(wanted - set(known))}; it has {', '.join(known)}.")
+    executor.check(chosen.executor, chosen.feature_precision, chosen.device)
     if chosen.device.startswith("gpu") or chosen.devices > 1:
         device.use(chosen.device, chosen.devices)

@@ -1,6 +1,7 @@
 """Step one: which pictures there are, what they show, and on which side of the split each one stands."""
 
 from dataclasses import dataclass, field
+from importlib import metadata
 
 import numpy as np
 
@@ -82,7 +83,8 @@ def pictures(chosen, samples, store, step):
     from toolkit.pixels import batches, decode
 
     how = (chosen.size, chosen.channels, chosen.resize)
-    depends = {"decoder": decode.DECODER, "size": chosen.size, "channels": chosen.channels, "resize": chosen.resize}
+    depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": chosen.size,
+               "channels": chosen.channels, "resize": chosen.resize}
     shelf = store.shelf("pictures", depends, [(chosen.size, chosen.size, chosen.channels)], "uint8", len(samples))
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf)
     samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)

@@ -14,7 +14,6 @@ MISTAKES = 24  # shown in the report
 
 MEASURING = {"check": "Measuring the probe in float32, as it would be shipped.",
              "score": "Measuring the tuned model in float32, as it would be shipped."}
-GAP_PICTURES = 8  # that a probe alone is measured on in float32
 
 
 def logits_of(phase, case, net, seen, progress):
@@ -42,7 +41,7 @@ def gap(chosen, case, net, seen, first, logits, kept, temperature):
     if kept.model == "tuned":
         near, exact = views.logits(net.model, seen, net.stages, kept.name, rows), logits["tuned"][rows]
     elif chosen.probe_only:
-        rows = rows[:GAP_PICTURES]
+        rows = rows[:executor.BATCH]
         near, exact = first[rows], seen.build(net.model, "float32")(executor.filled(case.pixels[rows]))[0][:len(rows)]
     else:
         near, exact = first[rows], logits["probe"][rows]
