@@ -81,7 +81,7 @@ class Finetune:
                                 choices=("balanced", "none"))
     time_budget: str | None = option(None, "stop tuning after this long, such as 90s, 10m or 2h")
     training_precision: str = option("auto", "arithmetic of training; 16 bits are mixed with float32 weights (auto: "
-                                     "16 bits on a GPU, float32 on a processor)",
+                                     "16 bits on a GPU, and on a processor that multiplies bfloat16)",
                                      choices=("auto", "float32", "bfloat16", "float16"))
 
     # what is computed once

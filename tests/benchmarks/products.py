@@ -67,6 +67,8 @@ def by_torch(side, precision):
 def by_openvino(side, precision):
     """OpenVINO with one matrix constant, as weights are."""
     import numpy as np
+
+    sys.modules.setdefault("openvino_telemetry", None)  # which tells its maker of each import
     import openvino
     from openvino import opset13 as ops
 

@@ -3,7 +3,8 @@
     python tests/benchmarks/step.py --peers-env DIR
 
 Each lives in a process of its own and takes its turn of a few steps, AdamW with clipped gradients in all. "ours" is a
-tuning round of the toolkit that augments pictures afresh, or leaves them as they are; "bare" is Keras' train_on_batch
+tuning round of the toolkit in float32 that augments pictures afresh, or leaves them as they are, or one in the
+precision that the toolkit takes by itself; "bare" is Keras' train_on_batch
 of the same graph on arrays in memory; PyTorch trains torchvision's network, channels last. Batch statistics stand
 still, as is our default, or move, in all alike.
 """
@@ -19,8 +20,11 @@ def run(bench, options):
     torch = Path(options.peers_env or "") / "torch" / "bin" / "python"
     for norms in ("still", "moving"):
         given = {"backbone": options.backbone, "norms": norms, "steps": options.steps}
-        workers = {f"{norms}: ours": Worker(__file__, side="ours", augment="light", **given),
-                   f"{norms}: ours, not augmented": Worker(__file__, side="ours", augment="none", **given),
+        ways = {f"{norms}: ours, float32": ("light", "float32"),
+                f"{norms}: ours, float32, not augmented": ("none", "float32"),
+                f"{norms}: ours, precision auto": ("light", "auto")}
+        workers = {**{case: Worker(__file__, side="ours", augment=augment, precision=precision, **given)
+                      for case, (augment, precision) in ways.items()},
                    f"{norms}: bare": Worker(__file__, side="bare", **given)}
         if options.peers_env:
             workers[f"{norms}: torch"] = Worker(__file__, torch, side="torch", **given)
@@ -29,7 +33,7 @@ def run(bench, options):
         bench.run({case: lambda number, worker=worker: turn(worker) for case, worker in workers.items()})
         for worker in workers.values():
             worker.end()
-        for own in (f"{norms}: ours", f"{norms}: ours, not augmented"):
+        for own in ways:
             for field in ("step_wall", "step_cpu"):
                 bench.compare(f"{own} / bare, {field[5:]} s", (own, field), (f"{norms}: bare", field), "<= 1.03")
                 bench.compare(f"{own} / torch, {field[5:]} s", (own, field), (f"{norms}: torch", field), "<= 1.0")

@@ -11,10 +11,10 @@ from step_torch import BATCH, CLASSES, pixels, torch
 SKIPPED = 3  # steps of a turn that are not counted: what waited had batches ready
 
 
-def part(side, backbone, norms, steps, augment=None):
+def part(side, backbone, norms, steps, augment=None, precision=None):
     """A worker: answers each question with the median cost of a few steps."""
     if side == "ours":
-        ours(backbone, norms, steps, augment)
+        ours(backbone, norms, steps, augment, precision)
     answer(timed({"bare": bare, "torch": torch}[side](backbone, norms), steps))
 
 
@@ -54,7 +54,7 @@ def bare(backbone, norms):
     return lambda: net.model.train_on_batch(x, y)
 
 
-def ours(backbone, norms, steps, augment):
+def ours(backbone, norms, steps, augment, precision):
     """A tuning round of the toolkit, held between two steps until the next question; never returns."""
     import tempfile
     import time
@@ -68,7 +68,7 @@ def ours(backbone, norms, steps, augment):
         draw(place / "pictures", 20 * BATCH)
         inside = Inside(place / "run", place / "pictures", "--backbone", backbone, "--weights", "none", "--train-from",
                         "all", "--cache-views", 0, "--augment", augment, "--batch-size", BATCH, "--epochs", 1000,
-                        "--patience", 1000, "--cache-dir", place / "cache")
+                        "--patience", 1000, "--cache-dir", place / "cache", "--training-precision", precision)
         case, net = inside.pictures(), inside.network(CLASSES)
         seen, began = inside.features(case, net), time.monotonic()
         plan = replace(inside.learn.planned(inside.chosen, case, net, seen, began), batch_statistics=norms)

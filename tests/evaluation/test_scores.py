@@ -170,25 +170,23 @@ def test_paired_difference_is_narrower_than_the_models_apart():
     assert back["value"] == -found["value"] and back["better"] != found["better"]
 
 
-def test_a_better_model_beats_and_an_equal_one_does_not():
+def test_a_better_model_is_better_and_an_equal_one_is_not():
     truth, p = case(150, 3)
     _, strong = case(150, 3, seed=0, lift=3.0, truth=truth)
-    assert comparison.beats(truth, strong, p)["better"] and not comparison.beats(truth, p, strong)["better"]
-    same = comparison.beats(truth, p, p)
+    assert comparison.difference(truth, strong, p)["better"] and not comparison.difference(truth, p, strong)["better"]
+    same = comparison.difference(truth, p, p)
     assert same["better"] is False and same["value"] == 0
 
 
-def test_D5_the_choice_falls_back_where_a_class_is_missing_or_the_ranking_is_equal():
+def test_D5_a_missing_class_leaves_a_difference_undefined_and_few_groups_an_interval():
     truth, p = case(30, 3, truth=[0, 1] * 15)
     _, strong = case(30, 3, lift=4.0, truth=truth)
     assert comparison.difference(truth, strong, p)["value"] is None
-    found = comparison.beats(truth, strong, p)
-    assert found["metric"] == "log_loss" and found["better"] is True
+    assert comparison.gain(truth, strong, p)["value"] > 0
     truth = np.array([0, 1] * 10)
     sure, unsure = 0.05 + 0.9 * np.eye(2)[truth], 0.3 + 0.4 * np.eye(2)[truth]
-    assert comparison.beats(truth, sure, unsure)["metric"] == "log_loss"
-    few = comparison.beats(truth, sure, unsure, groups=[i % 2 for i in range(20)])
-    assert few["better"] is True and few["low"] is None
+    few = comparison.difference(truth, sure, unsure, "log_loss", groups=[i % 2 for i in range(20)])
+    assert few["better"] is True and few["low"] is None and few["reason"]
 
 
 def test_the_gain_in_log_loss_has_the_error_of_its_groups():

@@ -193,6 +193,7 @@ def test_a_batch_filled_up_has_the_mean_it_had():
                                           (None, "float32")])
 def test_auto_precision_is_what_the_card_multiplies(monkeypatch, able, wanted):
     monkeypatch.setattr(device, "capability", lambda: able)
+    monkeypatch.setattr(device, "processor_multiplies_bfloat16", lambda: False)
     assert device.precision("auto") == wanted
     for asked in ("float32", "bfloat16", "float16"):
         assert device.precision(asked) == asked
@@ -211,4 +212,22 @@ def test_a_processor_has_no_capability():
         gpus = [d for d in jax.devices() if d.platform != "cpu"]
     if gpus:
         pytest.skip("there is a GPU here")
-    assert device.capability() is None and device.precision("auto") == "float32"
+    assert device.capability() is None
+
+
+@pytest.mark.parametrize("flags, processors, wanted", [
+    ("fpu avx2 avx512_bf16", 1, "bfloat16"), ("fpu amx_bf16", 1, "bfloat16"), ("fpu avx2 avx512f", 1, "float32"),
+    ("", 1, "float32"), ("fpu avx512_bf16", 2, "float32")])
+def test_auto_precision_is_what_a_processor_multiplies(monkeypatch, tmp_path, flags, processors, wanted):
+    import keras
+
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\n" if flags else "")
+    monkeypatch.setattr(device, "CPU_FACTS", str(tmp_path / "cpuinfo"))
+    monkeypatch.setattr(device, "capability", lambda: None)
+    monkeypatch.setattr(device, "found", lambda: [])
+    monkeypatch.setattr(device, "processors", lambda: processors)
+    assert device.precision("auto") == (wanted if keras.backend.backend() == "tensorflow" else "float32")
+    monkeypatch.setattr(device, "found", lambda: ["gpu:0 (of another maker)"])
+    assert device.precision("auto") == "float32"
+    monkeypatch.setattr(device, "CPU_FACTS", str(tmp_path / "none"))  # not Linux
+    assert device.precision("auto") == "float32"

@@ -184,9 +184,10 @@ def _not_there(path):
         names = []
     folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(path.name.casefold(), folded, 1)
-    hint = f" Did you mean {parent / folded[near[0]]}?" if near else \
-        f" Sample data are given as sample:{path.name}." if path.name in SAMPLES else ""
-    return f"{path} does not exist.{hint}"
+    hint = f"Did you mean {parent / folded[near[0]]}?" if near else \
+        f"Sample data are given as sample:{path.name}." if path.name in SAMPLES else \
+        "Name a folder of pictures, a table, an .npz file, or sample:cells."
+    return f"{path} does not exist. {hint}"
 
 
 def _merged(labels, empty, merge_case, faults, notes):

@@ -36,19 +36,6 @@ def difference(truth, challenger, incumbent, metric="roc_auc", groups=None, resa
     return result | {"low": low, "high": high} | ({"left_out": left_out} if left_out else {})
 
 
-def beats(truth, challenger, incumbent, metrics=("roc_auc", "log_loss"), groups=None, resamples=1000, seed=0):
-    """Whether `challenger` is to be kept: the `difference` by the first of `metrics` that is defined and differs.
-
-    Equal ranking, or a part in which a class is missing, leaves the decision to the next metric; where none decides
-    the incumbent stays ("better" is False).
-    """
-    for metric in metrics:
-        result = difference(truth, challenger, incumbent, metric, groups, resamples, seed)
-        if result["value"]:
-            break
-    return result
-
-
 def gain(truth, challenger, incumbent, groups=None):
     """How much lower the challenger's log loss is: {"value", "error"}, in nats a picture.
 

@@ -6,9 +6,11 @@ number keeps 8 bits and features take half of the time. On ultrasound pictures t
 (root mean square over that of a stage, ResNet-18; 0.7 to 2.1 % ResNet-50) and by 1.5 and 2.9 % of the largest at worst.
 """
 
+import importlib
 import importlib.util
 import os
 import sys
+import types
 from importlib import metadata
 
 import numpy as np
@@ -111,15 +113,26 @@ def alone(executor, device):
         return
     os.environ["KERAS_BACKEND"] = "openvino"
     sys.meta_path.insert(0, Absent())
+    sys.modules.setdefault("scipy.signal", Later("scipy.signal"))  # half a second, for functions of sound
     library()
 
 
 class Absent:
-    """Finder of modules to which TensorFlow and JAX are not installed."""
+    """Finder of modules to which TensorFlow, JAX and what draws on a screen are not installed."""
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "jax"):
+        if name.partition(".")[0] in ("tensorflow", "jax") or name == "matplotlib.pyplot":
             raise ModuleNotFoundError(f"{name} is not wanted in this process", name=name)
+
+
+class Later(types.ModuleType):
+    """Stands for a module until something in it is asked for."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        sys.modules.pop(self.__name__, None)
+        return getattr(importlib.import_module(self.__name__), name)
 
 
 def has_openvino():
