@@ -20,8 +20,8 @@ CORE = tests/features tests/training tests/tasks tests/test_artifact.py tests/ba
 	.venv/bin/python -m pip install --disable-pip-version-check -q -e .
 	touch $@
 
-.venv/test: .venv/demo requirements-test.txt
-	.venv/bin/python -m pip install --disable-pip-version-check -q -r requirements-test.txt
+.venv/test: .venv/demo requirements-test.txt requirements-dicom.txt
+	.venv/bin/python -m pip install --disable-pip-version-check -q -r requirements-test.txt -r requirements-dicom.txt
 	touch $@
 
 clean:

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PACKAGE = ROOT / "toolkit"
 KINDS = {"finetune": options.Finetune, "predict": options.Predict}
-USED = ("root", "label_column", "group_column", "max_bad", "strict", "validation", "test", "size", "channels", "resize",
-        "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
+USED = ("root", "label_column", "group_column", "max_bad", "strict", "validation", "test", "size", "channels", "depth",
+        "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
         "optimizer", "batch_size", "time_budget", "probe_only", "cache_views", "cache_dir", "cache_limit", "executor",
         "run_dir", "resume", "accept_changed_data", "seed", "workers", "device", "devices")
 
@@ -50,6 +50,12 @@ def decoding():
     return table_of(decode.__doc__)
 
 
+def depth():
+    from toolkit.pixels import depth
+
+    return table_of(depth.__doc__)
+
+
 def resizing():
     from toolkit.pixels import resize
 
@@ -71,7 +77,7 @@ def backbones():
     return shown.getvalue().strip()
 
 
-GENERATED = {"options": option_table, "rule": rule, "decoding": decoding, "resizing": resizing,
+GENERATED = {"options": option_table, "rule": rule, "decoding": decoding, "depth": depth, "resizing": resizing,
              "augmentation": augmentation, "backbones": backbones}
 
 
@@ -100,7 +106,7 @@ def test_tables_name_every_policy():
         assert f"| {name} |" in block("augmentation")
     for name in resize.RULES:
         assert f"| {name} |" in block("resizing")
-    for word in ("EXIF", "16-bit", "floating point", "palette", "alpha", "CMYK", "animation", "bomb"):
+    for word in ("EXIF", "16-bit", "floating point", "DICOM", "palette", "alpha", "CMYK", "animation", "bomb"):
         assert word in block("decoding")
 
 

@@ -4,7 +4,7 @@ model.keras takes raw pixels 0..255, (n, height, width, channels), and gives pro
 loads in any Keras from 3.6 on, without this package. model.json beside it says what the file cannot:
 
     schema, toolkit, keras, oldest_keras, task, classes (in the order of the outputs)
-    input          {"height", "width", "channels", "resize", "decoder"}: how a file becomes the input
+    input          {"height", "width", "channels", "resize", "decoder", "depth"}: how a file becomes the input
     sha256         {"model.keras": ...}
     use            five lines of Python
     further facts of the run: backbone, weights, licence, temperature, thresholds, data, scores

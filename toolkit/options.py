@@ -48,6 +48,8 @@ class Finetune:
     # how a picture looks to the network
     size: int = option(224, "side of the input", "pixels", low=32, high=1024)
     channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
+    depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, percentiles, "
+                        "or two values LOW..HIGH")
     resize: str = option("squash", "how a picture becomes square: crop the middle, squash, or pad",
                          choices=("crop", "squash", "pad"))
     augment: str = option("light", "policy of random changes while training",
@@ -130,9 +132,20 @@ class Finetune:
                               "of them out.")
         if self.weights == "none" and self.probe_only:
             raise OptionError("--probe-only with --weights none would leave random features; train all stages.")
+        if self.depth != "auto":
+            self.check_depth()
         rates(self.rates)
         seconds(self.time_budget)
         size(self.cache_limit)
+
+    def check_depth(self):
+        """Refuse what is no depth rule."""
+        from toolkit.pixels.depth import Depth  # with NumPy, which --help does without
+
+        try:
+            Depth.of(self.depth)
+        except ValueError as error:
+            raise OptionError(f"--depth {self.depth!r}: {error}.") from None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit import artifact, errors, options
 from toolkit.commandline import parse
-from toolkit.data.reading import DICOM_SUFFIXES, SUFFIXES, count
+from toolkit.data.reading import SUFFIXES, count
 from toolkit.errors import DataError, OptionError, plain
 from toolkit.files import write_atomic
 from toolkit.training import device
@@ -84,11 +84,13 @@ def batch(model, facts, paths):
     import numpy as np
 
     from toolkit.pixels import decode, resize
+    from toolkit.pixels.depth import Depth
 
     wanted, pixels, faults = facts["input"], [], {}
+    depth = Depth(**wanted.get("depth") or {})
     for path in paths:
         try:
-            picture = decode.decode(path)
+            picture = decode.decode(path, depth)
             pixels.append(resize.fit(picture.pixels, wanted["height"], wanted["channels"], wanted["resize"]))
         except decode.Unreadable as error:
             faults[path] = str(error) or "cannot be read"
@@ -119,7 +121,7 @@ def listed(names):
             below[:] = sorted(one for one in below if not one.startswith(".") and one.casefold() not in LITTER)
             for file in sorted(files):
                 path = Path(folder, file)
-                fits = path.suffix.lower() in SUFFIXES | DICOM_SUFFIXES and not file.startswith(".")
+                fits = path.suffix.lower() in SUFFIXES and not file.startswith(".")
                 if fits and not path.is_symlink():
                     found.append(path)
                 else:

@@ -23,7 +23,7 @@ def test_a_second_run_decodes_nothing_and_computes_no_feature_and_ends_alike(tmp
 
     shared = ("--cache-dir", tmp_path / "store", "--cache-views", 2)
     assert runs.tune(data, *deep, *shared, "--run-dir", tmp_path / "first") == 0
-    monkeypatch.setattr(decode, "decode", lambda source: pytest.fail("a picture was decoded"))
+    monkeypatch.setattr(decode, "decode", lambda *_: pytest.fail("a picture was decoded"))
     monkeypatch.setattr(frozen.executor, "forward", forbidden(frozen.executor.forward))
     assert runs.tune(data, *deep, *shared, "--run-dir", tmp_path / "second") == 0
     assert contents(tmp_path / "first") == contents(tmp_path / "second")

@@ -1,4 +1,5 @@
 import os
+import sys
 import unicodedata
 
 import numpy as np
@@ -71,28 +72,31 @@ def test_A4_empty_no_picture_and_absent_are_told_apart(tmp_path):
         manifest.read(tmp_path / "picturs" / "further" / "down")
 
 
-def test_A4_pictures_without_class_folders_dicom_or_a_table_get_a_hint(tmp_path):
+def test_A4_pictures_without_class_folders_or_a_table_get_a_hint(tmp_path):
     picture(tmp_path / "flat" / "x.png")
     with pytest.raises(DataError, match="no class folders"):
         manifest.read(tmp_path / "flat")
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "x.dcm").write_bytes(bytes(128) + b"DICM")
-    with pytest.raises(DataError, match="1 DICOM file"):
+    with pytest.raises(DataError, match="holds 1 picture but no class folders"):
         manifest.read(tmp_path / "scans")
     (tmp_path / "flat" / "labels.csv").write_text("path,label\nx.png,a\n")
     with pytest.raises(DataError, match="labels.csv"):
         manifest.read(tmp_path / "flat")
 
 
-def test_A12_dicom_in_class_folders_is_refused_with_a_sentence(shared, tmp_path):
-    for name in ("a", "b"):
+def test_A12_dicom_in_class_folders_is_read_or_refused_with_a_hint(shared, tmp_path, monkeypatch):
+    for name, file in (("a", "CT_small.dcm"), ("b", "made_monochrome1.dcm")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "CT_small.dcm").write_bytes((shared / "data" / "dicom" / "CT_small.dcm").read_bytes())
+        (tmp_path / name / file).write_bytes((shared / "data" / "dicom" / file).read_bytes())
     samples = manifest.read(tmp_path)
-    with pytest.raises(DataError, match="DICOM file, which is not read; export it"):
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(DataError, match=r"a DICOM file; pip install 'toolkit\[dicom\]'"):
         manifest.drop_unreadable(samples, prepare(samples, 8, 3, "crop", 1))
-    with pytest.raises(DataError, match="DICOM"):
-        manifest.read(shared / "data" / "dicom")
+    monkeypatch.undo()
+    pytest.importorskip("pydicom", reason="pydicom is not installed")
+    kept, _ = manifest.drop_unreadable(samples, prepare(samples, 8, 3, "crop", 1))
+    assert list(kept.rows["mode"]) == ["DICOM MONOCHROME2 16 bits", "DICOM MONOCHROME1 16 bits"]
 
 
 def test_A5_one_class_and_empty_classes(tmp_path):

@@ -7,7 +7,7 @@ content; what is passed over is counted with its reason.
 import os
 from pathlib import Path
 
-from toolkit.data.reading import DICOM_SUFFIXES, PARTS, SUFFIXES, Reading, count, listed
+from toolkit.data.reading import PARTS, SUFFIXES, Reading, count, listed
 from toolkit.errors import DataError
 from toolkit.pixels.decode import read_bytes
 
@@ -86,7 +86,7 @@ def _pictures(folder, root, left_out):
     folders, files = _inside(folder, root, left_out)
     pictures = []
     for file in files:
-        if file.suffix.lower() in SUFFIXES | DICOM_SUFFIXES:
+        if file.suffix.lower() in SUFFIXES:
             pictures.append(_relative(file, root))
         else:
             left_out.append((_relative(file, root), _other(file)))
@@ -107,13 +107,9 @@ def _relative(path, root):
 def _nothing(root, files, left_out):
     """Why no picture was found in class folders."""
     direct = [file for file in files if file.suffix.lower() in SUFFIXES]
-    dicom = [file for file in files if file.suffix.lower() in DICOM_SUFFIXES]
     tables = [file for file in files if file.suffix.lower() in (".csv", ".tsv", ".parquet")]
     if tables:
         return f"{root} has no class folders, but a table: pass {tables[0]} instead of the folder."
-    if dicom:
-        return (f"{root} holds {count(len(dicom), 'DICOM file')}, which are not read; export them as PNG or TIFF, into"
-                " one folder for each class.")
     if direct:
         return (f"{root} holds {count(len(direct), 'picture')} but no class folders; put them into one folder for each"
                 " class, or give a table with the columns path and label.")

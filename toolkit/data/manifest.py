@@ -11,6 +11,7 @@ from toolkit.data.spreadsheet import to_csv
 from toolkit.errors import DataError, OptionError
 
 COLUMNS = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
+INTERNAL = ("fingerprint", "span")  # facts of the pixels that no file of a run holds
 SAMPLES = {"cells": "toolkit.data.samples.cells"}  # name -> module with make() -> Path of a table
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
@@ -18,7 +19,7 @@ ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 
 @dataclass(frozen=True)
 class Samples:
-    """`rows`: a DataFrame of COLUMNS and the user's further columns (once prepared `fingerprint` too), from 0 on.
+    """`rows`: a DataFrame of COLUMNS and the user's further columns (once prepared INTERNAL too), from 0 on.
 
     `kind`: folder, split folder, table, npz or sample. `left_out`: (path, reason) of files passed over. `problems`:
     sentences worth knowing that stop nothing. `unreadable`: (path, label, reason) of pictures that were dropped.
@@ -58,7 +59,7 @@ class Samples:
     @property
     def further(self):
         """Names of the user's own columns."""
-        return [name for name in self.rows.columns if name not in (*COLUMNS, "fingerprint")]
+        return [name for name in self.rows.columns if name not in (*COLUMNS, *INTERNAL)]
 
     def read(self, index):
         """The bytes of picture `index`, or its array where the data are arrays. Raises pixels.decode.Unreadable."""
@@ -113,7 +114,7 @@ def drop_unreadable(samples, facts, max_bad=0.1):
         raise DataError(f"{len(lost)} of {count(len(bad), 'picture')} cannot be read ({bad.mean():.1%}; {allowed}):"
                         + shown)
     rows = samples.rows.copy()
-    for name in ("sha256", "width", "height", "mode", "note", "fingerprint"):
+    for name in ("sha256", "width", "height", "mode", "note", *INTERNAL):
         rows[name] = np.asarray(facts[name])
     rows = rows[~bad].reset_index(drop=True)
     gone = sorted(set(labels) - set(rows["label"]))
@@ -124,7 +125,7 @@ def drop_unreadable(samples, facts, max_bad=0.1):
 
 def table(rows):
     """`rows` of Samples -> manifest.csv as bytes, COLUMNS first; formula cells neutralised, and opened by `read`."""
-    names = [*COLUMNS, *(name for name in rows.columns if name not in (*COLUMNS, "fingerprint"))]
+    names = [*COLUMNS, *(name for name in rows.columns if name not in (*COLUMNS, *INTERNAL))]
     return to_csv(names, rows[names].itertuples(index=False), mark=True)
 
 

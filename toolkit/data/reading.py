@@ -7,8 +7,7 @@ from typing import Callable, NamedTuple
 LISTED = 20  # names shown in a message, the rest as a count
 SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .tif .tiff .bmp .dib .gif .webp .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm"
-    .split())
-DICOM_SUFFIXES = frozenset((".dcm", ".dicom"))  # taken up, so that they are refused by name and not passed over
+    " .dcm .dicom .ima".split())
 PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
          "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
 

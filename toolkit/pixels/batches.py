@@ -10,20 +10,21 @@ import numpy as np
 
 from toolkit.errors import DataError, OptionError
 from toolkit.pixels import decode, resize
+from toolkit.pixels.depth import Depth
 
-KEPT = ("fingerprint", "width", "height", "mode", "note")  # facts of a picture that need it decoded
+KEPT = ("fingerprint", "width", "height", "mode", "note", "span")  # facts of a picture that need it decoded
 FACTS = ("sha256", *KEPT, "error")
 AHEAD = 16  # pictures that wait to be kept, at most
 
 
-def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=None):
+def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=None, depth=Depth()):
     """FACTS of every picture of `samples` (`len`, and `read(i)` -> bytes or array), a DataFrame row by row.
 
-    `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes. `error`
-    is "" or why the file cannot be read: unreadable pictures are rows with an error, never an exception. shelf: keeps
-    the pixels, uint8 (size, size, channels), and KEPT by sha256 (`in`, facts(key), put(keys, arrays, facts), flush());
-    what it has is not decoded again. progress(done, of) is called after each. Raises OptionError for a wrong rule, size
-    or channels.
+    `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes. `span`
+    is the text of the depth.Span of numbers beyond 8 bits, else "". `error` is "" or why the file cannot be read:
+    unreadable pictures are rows with an error, never an exception. shelf: keeps the pixels, uint8 (size, size,
+    channels), and KEPT by sha256 (`in`, facts(key), put(keys, arrays, facts), flush()); what it has is not decoded
+    again. progress(done, of) is called after each. Raises OptionError for a wrong rule, size or channels.
     """
     import pandas
 
@@ -32,7 +33,7 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
                           f" 1 pixel or more, 1 or 3 channels, rule {', '.join(resize.RULES)}.")
 
     def one(index):
-        return _one(samples, index, shelf, size, channels, rule)
+        return _one(samples, index, shelf, size, channels, rule, depth)
 
     rows = []
     for facts, pixels in _in_order(one, len(samples), workers):
@@ -46,14 +47,14 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
     return pandas.DataFrame(rows, columns=list(FACTS))
 
 
-def decoded(samples, names, indices, keys, size, channels, rule, workers=None):
+def decoded(samples, names, indices, keys, size, channels, rule, workers=None, depth=Depth()):
     """Pixels uint8 (n, size, size, channels) of the pictures `indices`, read once more.
 
     names: of all pictures; keys: sha256 of these. DataError where a file is not what it was.
     """
     pixels = []
     for index, (facts, picture) in zip(indices, _in_order(
-            lambda place: _one(samples, indices[place], None, size, channels, rule), len(indices), workers)):
+            lambda place: _one(samples, indices[place], None, size, channels, rule, depth), len(indices), workers)):
         if facts["error"] or facts["sha256"] != keys[len(pixels)]:
             raise DataError(f"{names[index]} was changed while the run was reading it; leave the pictures as "
                             "they are and run again.")
@@ -101,7 +102,7 @@ def _in_order(one, count, workers):
             yield waiting.popleft().result()
 
 
-def _one(samples, index, shelf, size, channels, rule):
+def _one(samples, index, shelf, size, channels, rule, depth):
     """(facts of a picture, its pixels; None where it is unreadable or the shelf has them)."""
     sha256 = ""
     try:
@@ -109,10 +110,11 @@ def _one(samples, index, shelf, size, channels, rule):
         sha256 = hashlib.sha256(source if isinstance(source, bytes) else _array_bytes(source)).hexdigest()
         if shelf is not None and sha256 in shelf:
             return {"sha256": sha256, "error": "", **dict(zip(KEPT, shelf.facts(sha256)))}, None
-        picture = decode.decode(source)
+        picture = decode.decode(source, depth)
         height, width = picture.pixels.shape[:2]
         facts = {"fingerprint": hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest(),
-                 "width": width, "height": height, "mode": picture.mode, "note": "; ".join(picture.notes)}
+                 "width": width, "height": height, "mode": picture.mode, "note": "; ".join(picture.notes),
+                 "span": picture.span.text() if picture.span else ""}
         return {"sha256": sha256, "error": "", **facts}, resize.fit(picture.pixels, size, channels, rule)
     except decode.Unreadable as reason:
         error = str(reason)

@@ -5,20 +5,19 @@
 | PNG, JPEG, TIFF, BMP, GIF, WEBP; AVIF, JPEG 2000, PPM where Pillow has them | read by content, whatever the suffix |
 | EXIF orientation | applied: the picture stands as the camera was held |
 | 8-bit grey or colour | unchanged; grey keeps one channel, colour has three |
-| integers above 8 bits | x 255 / (2^b - 1), b the smallest of 8, 10, 12, 14, 16, 32 that holds the largest value |
+| more than 8 bits, negative values, floating point | to 0..255 by one rule for all pictures of a data set (`--depth`) |
 | 16-bit grey with alpha | the high byte of each value |
-| integers with negative values | smallest..largest to 0..255 |
-| floating point | 0..1 times 255; any other range: finite smallest..largest to 0..255 |
 | NaN, infinities | NaN and -inf to 0, +inf to 255; refused where no value is finite |
 | 1 bit | 0 and 255 |
 | palette | applied, three channels |
 | alpha, transparent colour | laid over white; an alpha that is 0 everywhere is ignored |
 | CMYK, YCbCr, Lab, HSV | converted to RGB, CMYK and RGB through the embedded colour profile where there is one |
 | colour profile other than sRGB | converted to sRGB; a broken or grey profile is ignored |
-| animation, pages | the first |
+| DICOM, where pydicom is installed | modality table, window, inversion, palette applied; padding black |
+| animation, pages, frames | the first |
 | more than 100 megapixels (16-bit colour: 50), or a side above 65,500 | refused from the header, before decoding |
 | above 16 megapixels and 200 bytes of pixels for each byte of the file | refused as a decompression bomb |
-| truncated, checksum wrong (PNG), empty, not a picture, DICOM | refused, by name of what it is |
+| truncated, checksum wrong (PNG), empty, not a picture | refused, by name of what it is |
 
 No external program is run, and only the formats above are ever tried.
 """
@@ -33,9 +32,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from toolkit.pixels import depth, foreign
+from toolkit.pixels import depth as depths
+from toolkit.pixels import dicom, foreign
 
-DECODER = "1: EXIF applied, depth by range, alpha over white, profiles to sRGB, first frame"
+DECODER = "2: EXIF applied, depth by one rule, alpha over white, profiles to sRGB, DICOM windows"
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM")
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_500
@@ -53,20 +53,27 @@ class Unreadable(Exception):
 
 
 class Picture(NamedTuple):
-    """`pixels`: uint8 (height, width, 1 or 3). `mode`: as stored. `notes`: what was converted, in plain words."""
+    """`pixels`: uint8 (height, width, 1 or 3). `mode`: as stored. `notes`: what was converted, in plain words. `span`:
+    what numbers the depth rule had before it; None where 8 bits came, or the file itself says what is black and white.
+    """
 
     pixels: np.ndarray
     mode: str
     notes: tuple
+    span: depths.Span | None = None
 
 
-def decode(source):
-    """`source`: bytes, Path, or array (height, width[, 1, 3 or 4]) -> Picture. Raises Unreadable."""
+def decode(source, depth=depths.Depth(), frame=0):
+    """`source`: bytes, Path, or array (height, width[, 1, 3 or 4]) -> Picture. Raises Unreadable.
+
+    depth: the rule for more than 8 bits, see `pixels.depth`. frame: which page of a TIFF or frame of an animation or a
+    DICOM file, counted from 0.
+    """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, depth)
     data = source if isinstance(source, bytes) else read_bytes(source)
     try:
-        return _from_bytes(data)
+        return _from_dicom(data, depth, frame) if dicom.is_dicom(data) else _from_bytes(data, depth, frame)
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # Pillow's plug-ins raise anything from SyntaxError to struct.error on damaged bytes
@@ -88,7 +95,7 @@ def read_bytes(path):
         raise Unreadable(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _from_bytes(data):
+def _from_bytes(data, depth, frame):
     if not data:
         raise Unreadable("empty file (0 bytes)")
     try:
@@ -97,22 +104,62 @@ def _from_bytes(data):
         raise Unreadable(f"far more than {MAX_PIXELS // 10**6} megapixels; refused before decoding") from None
     except Image.UnidentifiedImageError:
         raise Unreadable(foreign.name(data)) from None
-    deep_colour = depth.is_deep_colour(image)
+    notes = []
+    _turn_to(image, frame, notes)
+    deep_colour = depths.is_deep_colour(image)
     _check_size(*image.size, MAX_PIXELS // (2 if deep_colour else 1))
     _check_expansion(image, len(data), 2 if deep_colour else 1)
-    mode, notes = image.mode, []
+    mode, span = image.mode, None
     if image.format == "PNG":
         Image.open(io.BytesIO(data), formats=["PNG"]).verify()  # checksums of all chunks, which load() skips
-    if getattr(image, "is_animated", False):
-        notes.append("first of several frames or pages")
     if deep_colour:
         mode += ";16"
-        image, note = depth.deep_colour(image, data)
+        image, note, span = depths.deep_colour(image, data, depth)
         notes.append(note)
     image.load()
     _check_size(*image.size)  # a frame may be larger than its header said
     image = _upright(image, notes)
-    return Picture(_to_pixels(image, notes), mode, tuple(notes))
+    if image.mode[0] in "IF":
+        return Picture(*_grey(image, depth, notes, mode))
+    return Picture(_to_pixels(image, notes), mode, tuple(notes), span)
+
+
+def _turn_to(image, frame, notes):
+    """Seek the frame, and say that there are others."""
+    if not getattr(image, "is_animated", False):
+        if frame:
+            raise Unreadable(f"frame {frame} was wanted, and there is one")
+        return
+    notes.append(f"frame {frame} of several" if frame else "first of several frames or pages")
+    if frame:
+        try:
+            image.seek(frame)
+        except EOFError:
+            raise Unreadable(f"frame {frame} was wanted, and there are fewer, counted from 0") from None
+
+
+def _grey(image, depth, notes, mode):
+    """The fields of a Picture of one number a pixel, more than 8 bits each."""
+    if image.mode not in ("I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
+        raise Unreadable(f"pixel mode {image.mode} is not known")
+    pixels, span = _deep(depth, lambda top, bottom: _band(image, top, bottom), (image.height, image.width), notes)
+    return pixels, mode, tuple(notes), span
+
+
+def _from_dicom(data, depth, frame):
+    try:
+        found = dicom.read(data, frame, depth.windowed, _check_size)
+    except dicom.Refused as reason:
+        raise Unreadable(str(reason)) from None
+    notes, values = list(found.notes), found.array
+    if found.padding is not None:
+        values = np.where(found.padding, np.nan, values)
+        notes.append("DICOM: padding is black")
+    own = None if found.low is None else (found.low, found.high)
+    channels = 3 if values.ndim == 3 else 1
+    pixels, span = _deep(depth, lambda top, bottom: values[top:bottom], values.shape[:2], notes, channels, own=own,
+                         negative=found.negative, holes=found.padding is not None)
+    return Picture(pixels, found.mode, tuple(notes), span)
 
 
 def _check_size(width, height, most=MAX_PIXELS):
@@ -144,10 +191,6 @@ def _upright(image, notes):
 
 def _to_pixels(image, notes):
     mode = image.mode
-    if mode[0] in "IF":
-        if mode not in ("I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
-            raise Unreadable(f"pixel mode {mode} is not known")
-        return _deep(lambda top, bottom: _band(image, top, bottom), (image.height, image.width), notes)
     if mode == "1":
         notes.append("1-bit: 0 and 255")
         image = image.convert("L")
@@ -207,9 +250,9 @@ def _over_white(image, notes):
     return image.convert(solid)
 
 
-def _deep(band, shape, notes, channels=1):
+def _deep(depth, band, shape, notes, channels=1, **more):
     try:
-        return depth.to_8_bit(band, shape, notes, channels)
+        return depth.pixels(band, shape, notes, channels, **more)
     except ValueError:
         raise Unreadable("no finite value: every pixel is NaN or infinite") from None
 
@@ -221,12 +264,12 @@ def _band(image, top, bottom):
 def _array(image):
     """uint8 (height, width, 1 or 3), copied in bands: a whole copy of 100 megapixels would double the memory."""
     pixels = np.empty((image.height, image.width, len(image.mode)), np.uint8)
-    for top, bottom in depth.bands(image.height, image.width):
+    for top, bottom in depths.bands(image.height, image.width):
         pixels[top:bottom] = _band(image, top, bottom).reshape(bottom - top, image.width, -1)
     return pixels
 
 
-def _from_array(array):
+def _from_array(array, depth):
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.dtype.kind not in "buif":
@@ -234,15 +277,15 @@ def _from_array(array):
     height, width, channels = array.shape
     _check_size(width, height)
     mode, notes = f"array {array.dtype} x {channels}", []
-    pixels = array
+    pixels, span = array, None
     if array.dtype == bool:
         pixels = array.astype(np.uint8) * 255
         notes.append("1-bit: 0 and 255")
     elif array.dtype != np.uint8:
-        pixels = _deep(lambda top, bottom: array[top:bottom], (height, width), notes, channels)
+        pixels, span = _deep(depth, lambda top, bottom: array[top:bottom], (height, width), notes, channels)
     if channels == 4:
         pixels = _array(_over_white(Image.fromarray(np.ascontiguousarray(pixels)), notes))
-    return Picture(np.ascontiguousarray(pixels), mode, tuple(notes))
+    return Picture(np.ascontiguousarray(pixels), mode, tuple(notes), span)
 
 
 def _short(error):

@@ -2,7 +2,6 @@
 
 MAGIC = (  # (offset, bytes, what it is and what to do)
     (0, b"version https://git-lfs", "a Git LFS pointer, not the picture itself; fetch it with: git lfs pull"),
-    (128, b"DICM", "a DICOM file, which is not read; export it as PNG or TIFF first"),
     (0, b"SIMPLE  =", "a FITS file; save it as TIFF first"),
     (0, b"%!PS", "a PostScript file, which is never run"),
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript file, which is never run"),
@@ -30,7 +29,7 @@ def name(data):
     if b"<svg" in head:
         return "an SVG drawing, not pixels; save it as PNG first"
     if _headless_dicom(data):
-        return "a DICOM file without its preamble, which is not read; export it as PNG or TIFF first"
+        return "a DICOM file without its preamble, which is not read; save it anew with one"
     if data.startswith(HALF_PICTURES):
         return "damaged: it begins like a picture but its header cannot be read"
     if _is_text(data[:2048]):

@@ -1,6 +1,6 @@
 """Step one: which pictures there are, what they show, and on which side of the split each one stands."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from toolkit.data.splits import PARTS
 from toolkit.errors import DataError
 
+TALLIED = 500  # training pictures whose values are counted for percentiles
 COMPARED = ("path", "sha256", "label", "split", "group")  # of a picture, between two sittings of a run
 
 
@@ -21,7 +22,7 @@ class Case:
 
     samples: data.manifest.Samples; pixels: features.rows.Rows of uint8 (n, size, size, channels); numbers: int32
     (n,), in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings
-    of the doctor.
+    of the doctor; depth: pixels.depth.Depth by which numbers beyond 8 bits were read.
     """
 
     samples: object
@@ -30,6 +31,7 @@ class Case:
     numbers: np.ndarray
     part: np.ndarray
     findings: list
+    depth: object
     rows: dict = field(init=False)
 
     def __post_init__(self):
@@ -58,45 +60,73 @@ def read(chosen, samples, task, store, run, progress):
     """Open every picture once, split them, and say what is wrong with them -> Case."""
     from toolkit.data import manifest, splits
     from toolkit.doctor import checks
+    from toolkit.pixels.depth import Depth
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
-    samples, pixels = pictures(chosen, samples, store, step)
+    depth = Depth.of(chosen.depth)
+    samples, pixels = pictures(chosen, samples, store, step, depth)
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
     given = rows["split"].copy()
     part = splits.assign(rows["label"], rows["group"], rows["split"],
                          (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
                          same=same, strict=chosen.strict, names=rows["path"])
+    depth = depth_of(samples, part == "train", depth)
+    if rescaled(rows, depth):
+        step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
+        again, pixels = pictures(chosen, samples, store, step, depth)
+        rows[["mode", "note"]] = again.rows[["mode", "note"]]
     findings = checks.examine(rows, samples.unreadable, samples.left_out, samples.problems)
     rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
     case = Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes),
-                part, findings)
+                part, findings, depth)
     if chosen.resume and run.manifest.exists():
         unchanged(case, run)
     told(run, case, given)
     return case
 
 
-def pictures(chosen, samples, store, step):
+def depth_of(samples, trained, depth):
+    """`depth` with its ends, from the pictures of the mask `trained` alone; as it is where 8 bits came."""
+    from toolkit.pixels import decode
+    from toolkit.pixels.depth import Span, resolved
+
+    spans = samples.rows["span"].to_numpy(object)
+    deep = np.flatnonzero(trained & (spans != ""))
+
+    def tally(counted):
+        for row in deep[np.linspace(0, len(deep) - 1, min(len(deep), TALLIED)).astype(int)]:
+            decode.decode(samples.read(row), counted)
+
+    return resolved(depth, [Span.of(text) for text in spans[deep]], tally)
+
+
+def rescaled(rows, depth):
+    """Whether any picture was read by another range than the one that stands now."""
+    from toolkit.pixels.depth import RULES, Span
+
+    spans = [Span.of(text) for text in set(rows["span"]) - {""}]
+    return depth.rule in RULES and depth.low is not None and any(span.full() != (depth.low, depth.high) for span in spans)
+
+
+def pictures(chosen, samples, store, step, depth):
     """(samples that can be read, with their facts; Rows of their pixels)."""
     from toolkit.data import manifest
     from toolkit.features.rows import Rows
     from toolkit.pixels import batches, decode
 
-    how = (chosen.size, chosen.channels, chosen.resize)
+    how, ends = (chosen.size, chosen.channels, chosen.resize), asdict(depth)
     depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": chosen.size,
-               "channels": chosen.channels, "resize": chosen.resize}
+               "channels": chosen.channels, "resize": chosen.resize, "depth": ends}
     shelf = store.shelf("pictures", depends, [(chosen.size, chosen.size, chosen.channels)], "uint8", len(samples))
-    facts = batches.prepare(samples, *how, chosen.workers, step, shelf)
+    facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth)
     samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
-                                                                       chosen.workers)])
+                                                                       chosen.workers, depth)])
 
 
 def told(run, case, given):
     """Write manifest.csv and doctor.json, and say the counts and the warnings."""
-    from dataclasses import asdict
-
     from toolkit.data import manifest
     from toolkit.files import write_atomic
 

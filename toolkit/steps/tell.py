@@ -153,7 +153,7 @@ def model_facts(chosen, case, net, kept, measured):
     return {
         "task": "classification", "classes": case.classes,
         "input": {"height": chosen.size, "width": chosen.size, "channels": chosen.channels, "resize": chosen.resize,
-                  "decoder": decode.DECODER},
+                  "decoder": decode.DECODER, "depth": asdict(case.depth)},
         "backbone": net.recipe.architecture,
         "weights": {"tag": net.recipe.tag, "source": net.recipe.source, "licence": net.recipe.licence,
                     "sha256": net.recipe.sha256, "random": net.random},

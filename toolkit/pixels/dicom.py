@@ -1,0 +1,194 @@
+"""DICOM through pydicom: pixels and nothing else. No name, number or date of a header leaves this file.
+
+| what the header says | what is done |
+| --- | --- |
+| modality table, rescale slope and intercept | applied |
+| VOI table, window centre and width (the first of several) | applied, unless the user gave a depth rule |
+| MONOCHROME1 | high values are dark |
+| PALETTE COLOR, YBR | converted to RGB |
+| pixel padding | black, and left out where the range of values is looked for |
+| several frames | one is read: the first, or the one asked for |
+
+Compressed pixels want decoders that come as wheels of their own: pip install pylibjpeg pylibjpeg-libjpeg
+pylibjpeg-openjpeg pylibjpeg-rle.
+"""
+
+import io
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+PREFIX = slice(128, 132)  # where DICM stands
+HINT = "pip install 'toolkit[dicom]'"
+SCREENS = ("US", "ES", "XC", "SC", "OT", "GM")  # modalities whose pictures often have text burnt into them
+
+
+class Refused(Exception):
+    """A DICOM file whose pixels are not to be had; the text is the reason and names nobody."""
+
+
+class Values(NamedTuple):
+    """Numbers of one frame (height, width[, 3]).
+
+    low, high: the numbers that the file itself means as black and white; None where it does not say. padding: mask of
+    what is no picture, or None. negative: whether high numbers are dark. mode: how they were stored.
+    """
+
+    array: np.ndarray
+    low: float | None
+    high: float | None
+    negative: bool
+    padding: np.ndarray | None
+    mode: str
+    notes: tuple
+
+
+class Header(NamedTuple):
+    """frames: how many pictures; patient: the patient's number, "" where there is none, not to be shown or kept."""
+
+    frames: int
+    patient: str
+
+
+def is_dicom(data):
+    """Whether the bytes are of a DICOM file with its preamble."""
+    return data[PREFIX] == b"DICM"
+
+
+def header(data):
+    """Header of the bytes of a file. Raises Refused."""
+    found = _dataset(data, pixels=False)
+    return Header(max(1, int(found.get("NumberOfFrames") or 1)), str(found.get("PatientID") or "").strip())
+
+
+def read(data, frame=0, windowed=True, largest=None):
+    """Values of frame `frame` of the bytes of a file. Raises Refused.
+
+    windowed: whether the file's own window or VOI table is applied. largest(width, height): raises what it likes where
+    so many pixels must not be decoded; asked before they are.
+    """
+    found = _dataset(data)
+    for name in ("Rows", "Columns"):
+        if not found.get(name):
+            raise Refused(f"a DICOM file without pixels ({_kind(found)})")
+    if largest:
+        largest(int(found.Columns), int(found.Rows))
+    frames = max(1, int(found.get("NumberOfFrames") or 1))
+    if not 0 <= frame < frames:
+        raise Refused(f"frame {frame} was wanted, and there are {frames}, counted from 0")
+    stored, notes = _pixels(found, frame), []
+    if frames > 1:
+        notes.append("first of several frames or pages" if frame == 0 else f"frame {frame} of several")
+    if _says(found, "BurnedInAnnotation") == "YES":
+        notes.append("DICOM: text is burnt into the pixels, says the header")
+    elif _says(found, "BurnedInAnnotation") != "NO" and _says(found, "Modality") in SCREENS:
+        notes.append("DICOM: text may be burnt into the pixels, the header does not say")
+    colours = _says(found, "PhotometricInterpretation")
+    mode = f"DICOM {colours} {found.get('BitsStored', '?')} bits"
+    if stored.ndim == 3 or colours == "PALETTE COLOR":
+        return _coloured(found, stored, colours, mode, notes)
+    return _grey(found, stored, colours == "MONOCHROME1", windowed, mode, notes)
+
+
+def _dataset(data, pixels=True):
+    try:
+        import pydicom
+    except ImportError:
+        raise Refused(f"a DICOM file; {HINT} lets it be read, or export it as PNG or TIFF") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of values that break the standard: they would show what they are
+            return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels)
+    except Exception as error:  # whatever a damaged file makes pydicom raise; its text may hold a name
+        raise Refused(f"a DICOM file whose header is damaged ({type(error).__name__})") from None
+
+
+def _pixels(found, frame):
+    from pydicom.pixels import pixel_array
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pixel_array(found, index=frame)
+    except Exception as error:
+        text = str(error)
+        syntax = getattr(getattr(found, "file_meta", None), "get", lambda *_: None)("TransferSyntaxUID")
+        if syntax is None:
+            reason = "its header does not say how the pixels are written"
+        elif "missing dependencies" in text or "no available" in text or "required dependencies" in text:
+            reason = f"{syntax.name} wants a decoder that is not installed; {HINT}"
+        elif "less than expected" in text or "no pixel data" in text.lower():
+            reason = "its pixels are missing or cut short"
+        else:
+            reason = f"its pixels ({syntax.name}) cannot be decoded"
+        raise Refused(f"a DICOM file, but {reason}") from None
+
+
+def _grey(found, stored, negative, windowed, mode, notes):
+    """One number a pixel: modality table first, then the window."""
+    from pydicom.pixels import apply_modality_lut, apply_voi_lut
+
+    padding = _padding(found, stored)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = apply_modality_lut(stored, found)
+        ends = _ends(found) if windowed else None
+        if ends:
+            values = apply_voi_lut(values, found, index=0)
+            notes.append("DICOM: the file's own window applied")
+    if negative:
+        notes.append("DICOM: high values are dark")
+    plain = stored.dtype.itemsize == 1 and values is stored  # counts of at most 8 bits need no rule
+    low, high = ends or ((0, 2 ** int(found.get("BitsStored", 8)) - 1) if plain and stored.dtype.kind == "u" else
+                         (None, None))
+    return Values(values, low, high, negative, padding, mode, tuple(notes))
+
+
+def _ends(found):
+    """The numbers that the file's window or VOI table gives for black and white; None where it has none."""
+    from pydicom.pixels import apply_windowing
+
+    if found.get("VOILUTSequence"):
+        return 0, 2 ** int(found.VOILUTSequence[0].LUTDescriptor[2]) - 1
+    if found.get("WindowCenter") is None or found.get("WindowWidth") is None:
+        return None
+    with np.errstate(all="ignore"):
+        low, high = apply_windowing(np.array([-1e9, 1e9]), found, index=0)
+    return (float(low), float(high)) if high > low else None
+
+
+def _padding(found, stored):
+    """Mask of the stored numbers that are no picture; None where there are none."""
+    value = found.get("PixelPaddingValue")
+    if not isinstance(value, int):
+        return None
+    ends = sorted((value, int(found.get("PixelPaddingRangeLimit", value))))
+    mask = (stored >= ends[0]) & (stored <= ends[1])
+    return mask if mask.any() and not mask.all() else None
+
+
+def _coloured(found, stored, colours, mode, notes):
+    """Three numbers a pixel; pydicom has made RGB of YBR."""
+    from pydicom.pixels import apply_color_lut
+
+    bits = int(found.get("BitsStored", 8))
+    if colours == "PALETTE COLOR":
+        stored = apply_color_lut(stored, found)[..., :3]
+        bits = 8 * stored.dtype.itemsize
+        if bits == 16 and not (stored & 255).any():  # 8 bits, written as the high byte
+            stored, bits = (stored >> 8).astype(np.uint8), 8
+        notes.append("palette applied")
+    elif colours.startswith("YBR"):
+        notes.append("YCbCr converted to RGB")
+    return Values(stored, 0, 2 ** bits - 1, False, None, mode, tuple(notes))
+
+
+def _says(found, name):
+    return str(found.get(name) or "").strip().upper()
+
+
+def _kind(found):
+    """Modality, a code of a few letters, where it is one."""
+    code = _says(found, "Modality")
+    return code if code.isalnum() and len(code) <= 16 else "unknown kind"
