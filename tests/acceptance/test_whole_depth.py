@@ -42,4 +42,4 @@ def test_B2_a_wrong_depth_rule_makes_nothing(tmp_path, fast, capfd):
 def test_a_users_window_stands(tmp_path, fast):
     data, run = deep(tmp_path / "data"), tmp_path / "run"
     assert runs.tune(data, *fast, "--run-dir", run, "--depth", "0..3000") == 0
-    assert runs.read(run / "model.json")["input"]["depth"] == {"rule": "0..3000", "low": 0.0, "high": 1000.0}
+    assert runs.read(run / "model.json")["input"]["depth"] == {"rule": "0..3000", "low": 0.0, "high": 3000.0}
