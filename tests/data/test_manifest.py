@@ -11,8 +11,9 @@ SAMPLES = manifest.Samples(ROWS, None, "table", lambda path: path.encode())
 
 
 def facts(*bad):
-    return pandas.DataFrame([(f"h{i}", f"f{i}", 9, 8, "L", "", "", "cut short" if i in bad else "") for i in range(10)],
-                            columns=["sha256", "fingerprint", "width", "height", "mode", "note", "span", "error"])
+    return pandas.DataFrame([(f"h{i}", f"f{i}", 9, 8, "L", "", "", "", "cut short" if i in bad else "") for i in range(10)],
+                            columns=["sha256", "fingerprint", "width", "height", "mode", "note", "span", "patient",
+                                     "error"])
 
 
 def test_A7_one_bad_picture_is_left_out_and_named():

@@ -32,6 +32,8 @@ FAULTS = {  # check -> (what examine gets, check of the finding, severity, pictu
     "class missing": ({"rows": planted(split={**PARTS, 9: "train"})}, "class missing", "warning", set()),
     "imbalance": ({"rows": pandas.concat([clean(20).iloc[::2], clean(2).iloc[1:]])}, "imbalance", "warning", set()),
     "tiny": ({"rows": planted(width={4: 1}, height={4: 1})}, "tiny", "warning", {"4.png"}),
+    "burnt-in text": ({"rows": planted(note={5: "DICOM: text may be burnt into the pixels, the header does not say"})},
+                      "burnt-in text", "warning", {"5.png"}),
     "converted": ({"rows": planted(note={3: "palette applied"})}, "converted", "note", {"3.png"}),
     "left out": ({"rows": clean(), "left_out": [("Thumbs.db", "system file")]}, "left out", "note", {"Thumbs.db"}),
     "reading": ({"rows": clean(), "notes": ["Classes joined."]}, "reading", "note", set()),

@@ -12,6 +12,7 @@ from toolkit.data.reading import count
 
 TINY = 32  # pixels: below this side, resizing to a network's input invents most of what it sees
 IMBALANCE = 10  # largest class over smallest, from which it is warned
+BURNT_IN = "DICOM: text"  # how the decoder's note on it begins
 SEVERITIES = ("error", "warning", "note")
 
 
@@ -137,12 +138,22 @@ def _tiny(case):
                       "See that they are pictures and not icons or damaged exports.")
 
 
+def _burnt_in(case):
+    """Text in the pixels, where a DICOM header says so or leaves it open."""
+    said = case.rows[case.rows["note"].str.contains(BURNT_IN, regex=False)]
+    if len(said):
+        yield Finding("burnt-in text", "warning", tuple(said["path"]),
+                      f"{count(len(said), 'picture')} may have text burnt into the pixels, by the DICOM header or for "
+                      "want of its word: names in them would be shown by the report, and marks may give a class away.",
+                      "Look at some of them; cover or crop text before anything is shared.")
+
+
 def _converted(case):
     """What the decoder changed, summed up by kind."""
     noted = case.rows[case.rows["note"] != ""]
     kinds = {}
     for path, note in zip(noted["path"], noted["note"]):
-        for part in note.split("; "):
+        for part in (part for part in note.split("; ") if not part.startswith(BURNT_IN)):
             kinds.setdefault(_kind(part), []).append(path)
     for kind, paths in kinds.items():
         yield Finding("converted", "note", tuple(paths), f"{count(len(paths), 'picture')} converted: {kind}.",
@@ -186,6 +197,7 @@ CHECKS = {
     "class missing": _missing_class,
     "imbalance": _imbalance,
     "tiny": _tiny,
+    "burnt-in text": _burnt_in,
     "converted": _converted,
     "left out": _left_out,
     "reading": _reader_notes,

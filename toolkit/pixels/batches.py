@@ -12,16 +12,18 @@ from toolkit.errors import DataError, OptionError
 from toolkit.pixels import decode, resize
 from toolkit.pixels.depth import Depth
 
-KEPT = ("fingerprint", "width", "height", "mode", "note", "span")  # facts of a picture that need it decoded
+KEPT = ("fingerprint", "width", "height", "mode", "note", "span", "patient")  # facts of a picture that need it decoded
 FACTS = ("sha256", *KEPT, "error")
 AHEAD = 16  # pictures that wait to be kept, at most
 
 
-def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=None, depth=Depth()):
+def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=None, depth=Depth(),
+            hidden=lambda number: ""):
     """FACTS of every picture of `samples` (`len`, and `read(i)` -> bytes or array), a DataFrame row by row.
 
     `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes. `span`
-    is the text of the depth.Span of numbers beyond 8 bits, else "". `error` is "" or why the file cannot be read:
+    is the text of the depth.Span of numbers beyond 8 bits, else "". `patient` is hidden(a DICOM header's number of the
+    patient), the same text for the same number. `error` is "" or why the file cannot be read:
     unreadable pictures are rows with an error, never an exception. shelf: keeps the pixels, uint8 (size, size,
     channels), and KEPT by sha256 (`in`, facts(key), put(keys, arrays, facts), flush()); what it has is not decoded
     again. progress(done, of) is called after each. Raises OptionError for a wrong rule, size or channels.
@@ -33,7 +35,7 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
                           f" 1 pixel or more, 1 or 3 channels, rule {', '.join(resize.RULES)}.")
 
     def one(index):
-        return _one(samples, index, shelf, size, channels, rule, depth)
+        return _one(samples, index, shelf, size, channels, rule, depth, hidden)
 
     rows = []
     for facts, pixels in _in_order(one, len(samples), workers):
@@ -102,7 +104,7 @@ def _in_order(one, count, workers):
             yield waiting.popleft().result()
 
 
-def _one(samples, index, shelf, size, channels, rule, depth):
+def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda number: ""):
     """(facts of a picture, its pixels; None where it is unreadable or the shelf has them)."""
     sha256 = ""
     try:
@@ -114,7 +116,7 @@ def _one(samples, index, shelf, size, channels, rule, depth):
         height, width = picture.pixels.shape[:2]
         facts = {"fingerprint": hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest(),
                  "width": width, "height": height, "mode": picture.mode, "note": "; ".join(picture.notes),
-                 "span": picture.span.text() if picture.span else ""}
+                 "span": picture.span.text() if picture.span else "", "patient": hidden(picture.patient)}
         return {"sha256": sha256, "error": "", **facts}, resize.fit(picture.pixels, size, channels, rule)
     except decode.Unreadable as reason:
         error = str(reason)

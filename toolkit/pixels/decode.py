@@ -54,13 +54,15 @@ class Unreadable(Exception):
 
 class Picture(NamedTuple):
     """`pixels`: uint8 (height, width, 1 or 3). `mode`: as stored. `notes`: what was converted, in plain words. `span`:
-    what numbers the depth rule had before it; None where 8 bits came, or the file itself says what is black and white.
+    what numbers the depth rule had before it; None where 8 bits came, or the file itself says what is black and white. `patient`: a
+    DICOM header's number of the patient, not to be shown or kept.
     """
 
     pixels: np.ndarray
     mode: str
     notes: tuple
     span: depths.Span | None = None
+    patient: str = ""
 
 
 def decode(source, depth=depths.Depth(), frame=0):
@@ -159,7 +161,7 @@ def _from_dicom(data, depth, frame):
     channels = 3 if values.ndim == 3 else 1
     pixels, span = _deep(depth, lambda top, bottom: values[top:bottom], values.shape[:2], notes, channels, own=own,
                          negative=found.negative, holes=found.padding is not None)
-    return Picture(pixels, found.mode, tuple(notes), span)
+    return Picture(pixels, found.mode, tuple(notes), span, found.patient)
 
 
 def _check_size(width, height, most=MAX_PIXELS):

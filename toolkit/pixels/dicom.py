@@ -32,7 +32,8 @@ class Values(NamedTuple):
     """Numbers of one frame (height, width[, 3]).
 
     low, high: the numbers that the file itself means as black and white; None where it does not say. padding: mask of
-    what is no picture, or None. negative: whether high numbers are dark. mode: how they were stored.
+    what is no picture, or None. negative: whether high numbers are dark. mode: how they were stored. patient: the
+    patient's number, "" where there is none, not to be shown or kept.
     """
 
     array: np.ndarray
@@ -42,12 +43,6 @@ class Values(NamedTuple):
     padding: np.ndarray | None
     mode: str
     notes: tuple
-
-
-class Header(NamedTuple):
-    """frames: how many pictures; patient: the patient's number, "" where there is none, not to be shown or kept."""
-
-    frames: int
     patient: str
 
 
@@ -56,10 +51,9 @@ def is_dicom(data):
     return data[PREFIX] == b"DICM"
 
 
-def header(data):
-    """Header of the bytes of a file. Raises Refused."""
-    found = _dataset(data, pixels=False)
-    return Header(max(1, int(found.get("NumberOfFrames") or 1)), str(found.get("PatientID") or "").strip())
+def frames(data):
+    """How many pictures the bytes of a file hold. Raises Refused."""
+    return max(1, int(_dataset(data, pixels=False).get("NumberOfFrames") or 1))
 
 
 def read(data, frame=0, windowed=True, largest=None):
@@ -74,11 +68,11 @@ def read(data, frame=0, windowed=True, largest=None):
             raise Refused(f"a DICOM file without pixels ({_kind(found)})")
     if largest:
         largest(int(found.Columns), int(found.Rows))
-    frames = max(1, int(found.get("NumberOfFrames") or 1))
-    if not 0 <= frame < frames:
-        raise Refused(f"frame {frame} was wanted, and there are {frames}, counted from 0")
+    several = max(1, int(found.get("NumberOfFrames") or 1))
+    if not 0 <= frame < several:
+        raise Refused(f"frame {frame} was wanted, and there are {several}, counted from 0")
     stored, notes = _pixels(found, frame), []
-    if frames > 1:
+    if several > 1:
         notes.append("first of several frames or pages" if frame == 0 else f"frame {frame} of several")
     if _says(found, "BurnedInAnnotation") == "YES":
         notes.append("DICOM: text is burnt into the pixels, says the header")
@@ -87,8 +81,13 @@ def read(data, frame=0, windowed=True, largest=None):
     colours = _says(found, "PhotometricInterpretation")
     mode = f"DICOM {colours} {found.get('BitsStored', '?')} bits"
     if stored.ndim == 3 or colours == "PALETTE COLOR":
-        return _coloured(found, stored, colours, mode, notes)
-    return _grey(found, stored, colours == "MONOCHROME1", windowed, mode, notes)
+        values, low, high = _coloured(found, stored, colours, notes)
+        return Values(values, low, high, False, None, mode, tuple(notes), _patient(found))
+    values, low, high = _grey(found, stored, windowed, notes)
+    if colours == "MONOCHROME1":
+        notes.append("DICOM: high values are dark")
+    return Values(values, low, high, colours == "MONOCHROME1", _padding(found, stored), mode, tuple(notes),
+                  _patient(found))
 
 
 def _dataset(data, pixels=True):
@@ -125,11 +124,14 @@ def _pixels(found, frame):
         raise Refused(f"a DICOM file, but {reason}") from None
 
 
-def _grey(found, stored, negative, windowed, mode, notes):
-    """One number a pixel: modality table first, then the window."""
+def _patient(found):
+    return str(found.get("PatientID") or "").strip()
+
+
+def _grey(found, stored, windowed, notes):
+    """(one number a pixel, what of them is black, what white): modality table first, then the window."""
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-    padding = _padding(found, stored)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = apply_modality_lut(stored, found)
@@ -137,12 +139,10 @@ def _grey(found, stored, negative, windowed, mode, notes):
         if ends:
             values = apply_voi_lut(values, found, index=0)
             notes.append("DICOM: the file's own window applied")
-    if negative:
-        notes.append("DICOM: high values are dark")
     plain = stored.dtype.itemsize == 1 and values is stored  # counts of at most 8 bits need no rule
     low, high = ends or ((0, 2 ** int(found.get("BitsStored", 8)) - 1) if plain and stored.dtype.kind == "u" else
                          (None, None))
-    return Values(values, low, high, negative, padding, mode, tuple(notes))
+    return values, low, high
 
 
 def _ends(found):
@@ -168,8 +168,8 @@ def _padding(found, stored):
     return mask if mask.any() and not mask.all() else None
 
 
-def _coloured(found, stored, colours, mode, notes):
-    """Three numbers a pixel; pydicom has made RGB of YBR."""
+def _coloured(found, stored, colours, notes):
+    """(three numbers a pixel, what of them is black, what white); pydicom has made RGB of YBR."""
     from pydicom.pixels import apply_color_lut
 
     bits = int(found.get("BitsStored", 8))
@@ -181,7 +181,7 @@ def _coloured(found, stored, colours, mode, notes):
         notes.append("palette applied")
     elif colours.startswith("YBR"):
         notes.append("YCbCr converted to RGB")
-    return Values(stored, 0, 2 ** bits - 1, False, None, mode, tuple(notes))
+    return stored, 0, 2 ** bits - 1
 
 
 def _says(found, name):

@@ -58,7 +58,7 @@ def listed(chosen):
 
 def read(chosen, samples, task, store, run, progress):
     """Open every picture once, split them, and say what is wrong with them -> Case."""
-    from toolkit.data import manifest, splits
+    from toolkit.data import patients, splits
     from toolkit.doctor import checks
     from toolkit.pixels.depth import Depth
 
@@ -66,6 +66,7 @@ def read(chosen, samples, task, store, run, progress):
     depth = Depth.of(chosen.depth)
     samples, pixels = pictures(chosen, samples, store, step, depth)
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
+    rows["group"], note = patients.groups(rows, len(PARTS))
     given = rows["split"].copy()
     part = splits.assign(rows["label"], rows["group"], rows["split"],
                          (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
@@ -75,7 +76,8 @@ def read(chosen, samples, task, store, run, progress):
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, samples.problems)
+    notes = (*samples.problems, note) if note else samples.problems
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes)
     rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
     case = Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes),
                 part, findings, depth)
@@ -110,15 +112,18 @@ def rescaled(rows, depth):
 
 def pictures(chosen, samples, store, step, depth):
     """(samples that can be read, with their facts; Rows of their pixels)."""
-    from toolkit.data import manifest
+    from toolkit.data import manifest, patients
     from toolkit.features.rows import Rows
     from toolkit.pixels import batches, decode
 
+    secret = patients.secret(store.folder)
     how, ends = (chosen.size, chosen.channels, chosen.resize), asdict(depth)
     depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": chosen.size,
-               "channels": chosen.channels, "resize": chosen.resize, "depth": ends}
+               "channels": chosen.channels, "resize": chosen.resize, "depth": ends,
+               "patients": patients.key("which secret", secret)}
     shelf = store.shelf("pictures", depends, [(chosen.size, chosen.size, chosen.channels)], "uint8", len(samples))
-    facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth)
+    facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
+                            lambda number: patients.key(number, secret))
     samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
