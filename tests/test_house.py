@@ -31,6 +31,7 @@ KNOW_OPTIONS = FLOORS[0] | FLOORS[1] | FLOORS[2]
 COMMANDS = ("finetune", "predict", "backbones")
 HEAVY = ("keras", "tensorflow", "jax", "torch", "openvino", "pandas", "matplotlib", "albumentations", "sklearn", "cv2",
          "scipy")
+WIDEST = 120
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
@@ -69,6 +70,12 @@ def upward(room, tree):
 
 def functions(tree):
     return [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+def test_no_line_is_longer_than_a_page():
+    long = [f"{path}:{number}" for folder in (PACKAGE, APPS, Path(__file__).parent) for path in folder.rglob("*.py")
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if len(line) > WIDEST]
+    assert not long
 
 
 def test_every_room_stands_on_a_floor():

@@ -48,8 +48,8 @@ class Finetune:
     # how a picture looks to the network
     size: int = option(224, "side of the input", "pixels", low=32, high=1024)
     channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
-    depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, percentiles, "
-                        "or two values LOW..HIGH")
+    depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, "
+                        "percentiles, or two values LOW..HIGH")
     resize: str = option("squash", "how a picture becomes square: crop the middle, squash, or pad",
                          choices=("crop", "squash", "pad"))
     augment: str = option("light", "policy of random changes while training",

@@ -11,9 +11,9 @@ SAMPLES = manifest.Samples(ROWS, None, "table", lambda path: path.encode())
 
 
 def facts(*bad):
-    return pandas.DataFrame([(f"h{i}", f"f{i}", 9, 8, "L", "", "", "", "cut short" if i in bad else "") for i in range(10)],
-                            columns=["sha256", "fingerprint", "width", "height", "mode", "note", "span", "patient",
-                                     "error"])
+    names = ["sha256", "fingerprint", "width", "height", "mode", "note", "span", "patient", "error"]
+    return pandas.DataFrame([(f"h{i}", f"f{i}", 9, 8, "L", "", "", "", "cut short" if i in bad else "")
+                             for i in range(10)], columns=names)
 
 
 def test_A7_one_bad_picture_is_left_out_and_named():
@@ -35,7 +35,7 @@ def test_A7_over_max_bad_is_refused_with_the_names():
 
 
 def test_A4_what_is_no_data_set(tmp_path):
-    for name, word in (("x.zip", "unpack"), ("x.tar.gz", "unpack"), ("x.png", "no data set")):
+    for name, word in (("x.tar.gz", "unpack"), ("x.png", "no data set")):
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(DataError, match=word):
             manifest.read(tmp_path / name)

@@ -126,8 +126,8 @@ def extract(archive, entries, folder, size, path, step):
     """Write the entries under `folder`, counting what really comes."""
     need, free = sum(entry.file_size for entry in entries), shutil.disk_usage(folder.parent).free
     if need > free:
-        raise ResourceError(f"{path} unpacks to {need:,} bytes and {free:,} are free under {folder.parent.parent}; free "
-                            "some space, or choose another disk with --cache-dir.")
+        raise ResourceError(f"{path} unpacks to {need:,} bytes and {free:,} are free under {folder.parent.parent}; "
+                            "free some space, or choose another disk with --cache-dir.")
     total = 0
     for number, entry in enumerate(entries, 1):
         target = folder / entry.filename

@@ -81,6 +81,16 @@ def _inside(folder, root, left_out):
     return folders, files
 
 
+def walked(root, left_out):
+    """Paths relative to `root` of all regular files below it, by name; what is passed over goes to `left_out`."""
+    found, waiting = [], [root]
+    while waiting:
+        folders, files = _inside(waiting.pop(), root, left_out)
+        found += [_relative(file, root) for file in files]
+        waiting += reversed(folders)
+    return found
+
+
 def _pictures(folder, root, left_out):
     """Paths relative to `root` of the pictures in `folder` and below, depth first."""
     folders, files = _inside(folder, root, left_out)

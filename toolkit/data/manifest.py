@@ -14,7 +14,8 @@ COLUMNS = ("path", "label", "split", "group", "sha256", "width", "height", "mode
 INTERNAL = ("fingerprint", "span", "patient")  # facts of the pixels that no file of a run holds
 SAMPLES = {"cells": "toolkit.data.samples.cells"}  # name -> module with make() -> Path of a table
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
-ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+ANNOTATED = ("coco", "voc", "yolo", "masks")  # formats of folders, each a module with is_one(files) and read(files)
+ARCHIVES = (".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Samples:
 
     `kind`: folder, split folder, table, npz or sample. `left_out`: (path, reason) of files passed over. `problems`:
     sentences worth knowing that stop nothing. `unreadable`: (path, label, reason) of pictures that were dropped.
+    `task`, `boxes`, `masks`: as in data.reading.Reading.
     """
 
     rows: object
@@ -32,6 +34,9 @@ class Samples:
     left_out: tuple = ()
     problems: tuple = ()
     unreadable: tuple = ()
+    task: str = "classification"
+    boxes: dict | None = None
+    masks: dict | None = None
 
     def __len__(self):
         return len(self.rows)
@@ -67,26 +72,19 @@ class Samples:
 
 
 def read(data, root=None, *, path_column="path", label_column="label", split_column="split", group_column="group",
-         ignore_empty=False, merge_case=False):
-    """`data`: sample:NAME, a folder, a CSV, TSV or Parquet table, or an .npz -> Samples.
+         ignore_empty=False, merge_case=False, cache=None, step=None):
+    """`data`: sample:NAME, a folder, a CSV, TSV or Parquet table, an .npz, or a zip of one of these -> Samples.
 
-    Every problem is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have
-    no picture, `merge_case` joins classes that differ in case or accents' encoding only; both are noted.
+    cache: folder where a zip is unpacked, once, with step(done, of) after each of its entries. Every problem
+    is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have no picture,
+    `merge_case` joins classes that differ in case or accents' encoding only; both are noted.
     """
-    found, kind = _reading(str(data), root, path_column, label_column, split_column, group_column)
+    data = _opened(str(data), cache, step)
+    found, kind = _reading(data, root, path_column, label_column, split_column, group_column)
     faults, notes = list(found.faults), list(found.notes)
     rows = found.rows.reset_index(drop=True)
-    rows["label"] = _merged(rows["label"], found.empty, merge_case, faults, notes)
-    empty = [name for name in found.empty if same(name) not in set(map(same, rows["label"]))]
-    if empty:
-        names = ", ".join(map(repr, empty))
-        if ignore_empty:
-            notes.append(f"{count(len(empty), 'class')} without any picture ignored: {names}.")
-        else:
-            faults.append(f"{count(len(empty), 'class')} without any picture: {names} (--ignore-empty goes on without)")
-    names = sorted(set(rows["label"]) - {""})
-    if len(names) < 2 and not faults:
-        faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
+    if found.task == "classification":
+        rows["label"] = _classes(rows["label"], found.empty, ignore_empty, merge_case, faults, notes)
     if faults:
         raise DataError(f"{data} cannot be used, {count(len(faults), 'problem')}:"
                         + "".join(f"\n  - {fault}" for fault in faults))
@@ -95,7 +93,24 @@ def read(data, root=None, *, path_column="path", label_column="label", split_col
             rows.insert(position, name, 0 if name in ("width", "height") else "")
     rows = rows[[*COLUMNS, *(name for name in rows.columns if name not in COLUMNS)]]
     rows = rows.astype({name: int if name in ("width", "height") else object for name in rows.columns})
-    return Samples(rows, found.root, kind, found.source, found.left_out, tuple(notes))
+    return Samples(rows, found.root, kind, found.source, found.left_out, tuple(notes), task=found.task,
+                   boxes=found.boxes, masks=found.masks)
+
+
+def _classes(labels, empty, ignore_empty, merge_case, faults, notes):
+    """The labels of a classification with twins joined; what is wrong with them goes to `faults` and `notes`."""
+    labels = _merged(labels, empty, merge_case, faults, notes)
+    empty = [name for name in empty if same(name) not in set(map(same, labels))]
+    if empty:
+        names = ", ".join(map(repr, empty))
+        if ignore_empty:
+            notes.append(f"{count(len(empty), 'class')} without any picture ignored: {names}.")
+        else:
+            faults.append(f"{count(len(empty), 'class')} without any picture: {names} (--ignore-empty goes on without)")
+    names = sorted(set(labels) - {""})
+    if len(names) < 2 and not faults:
+        faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
+    return labels
 
 
 def drop_unreadable(samples, facts, max_bad=0.1):
@@ -129,6 +144,20 @@ def table(rows):
     return to_csv(names, rows[names].itertuples(index=False), mark=True)
 
 
+def _opened(data, cache, step):
+    """`data`; of a zip, what it was unpacked to: a folder, or the only table or .npz in it."""
+    path = Path(data).expanduser()
+    if path.suffix.lower() != ".zip" or not path.is_file() or data.startswith("sample:"):
+        return data
+    from toolkit.data import archive
+
+    folder = archive.unpacked(path, cache, step)
+    inside = [entry for entry in folder.iterdir() if entry.suffix.lower() in (*TABLES, ".npz") and entry.is_file()]
+    known = [entry for entry in inside if entry.name.lower() not in ("split.csv", "splits.csv", "index.csv")
+             and entry.suffix.lower() != ".txt"]
+    return str(known[0] if len(known) == 1 else folder)
+
+
 def _reading(data, root, path_column, label_column, split_column, group_column):
     """The reader that `data` asks for, and the kind."""
     columns = {"path_column": path_column, "label_column": label_column, "split_column": split_column,
@@ -146,13 +175,28 @@ def _reading(data, root, path_column, label_column, split_column, group_column):
         reading = import_module("toolkit.data.table").read(path, root, **columns)
     elif path.is_file() and suffix in ARCHIVES:
         raise DataError(f"{path} is an archive; unpack it and give the folder.")
-    elif path.is_dir() or path.is_file() and suffix == ".npz":
-        _refuse_table_options("a folder" if path.is_dir() else "an .npz file", root, columns)
-        reading = import_module("toolkit.data.folders" if path.is_dir() else "toolkit.data.npz").read(path)
+    elif path.is_dir():
+        _refuse_table_options("a folder", root, columns)
+        reading = _folder(path)
+    elif path.is_file() and suffix == ".npz":
+        _refuse_table_options("an .npz file", root, columns)
+        reading = import_module("toolkit.data.npz").read(path)
     else:
-        raise DataError(f"{path} is no data set; wanted a folder of class folders, a table ({', '.join(TABLES)}), an"
-                        f" .npz file, or sample:NAME with NAME of {', '.join(SAMPLES)}.")
+        raise DataError(f"{path} is no data set; wanted a folder of pictures, a table ({', '.join(TABLES)}), an"
+                        f" .npz file, a zip of these, or sample:NAME with NAME of {', '.join(SAMPLES)}.")
     return reading, reading.kind
+
+
+def _folder(path):
+    """The Reading of a folder, by the first format that knows it; class folders otherwise."""
+    from toolkit.data.annotated import Files
+
+    files = Files(path)
+    for name in ANNOTATED:
+        reader = import_module(f"toolkit.data.{name}")
+        if reader.is_one(files):
+            return reader.read(files)
+    return import_module("toolkit.data.folders").read(path)
 
 
 def _refuse_table_options(what, root, columns):

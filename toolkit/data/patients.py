@@ -51,7 +51,7 @@ def groups(rows, parts):
     fewest = known.groupby("label")["patient"].nunique().reindex(rows["label"].unique(), fill_value=0).min()
     patients = known["patient"].nunique()
     if patients < len(known) and fewest < parts:
-        return given, (f"The DICOM headers name {count(patients, 'patient')} for {count(len(known), 'picture')}, too few "
-                       "to part by; they are not used. If pictures of one patient are among them, give a table with a "
-                       "group column.")
+        return given, (f"The DICOM headers name {count(patients, 'patient')} for {count(len(known), 'picture')}, too "
+                       "few to part by; they are not used. If pictures of one patient are among them, give a table "
+                       "with a group column.")
     return patient, f"Pictures of one patient, by the DICOM header, are kept together: {count(patients, 'patient')}."

@@ -4,6 +4,7 @@ import unicodedata
 from pathlib import Path
 from typing import Callable, NamedTuple
 
+TASKS = ("classification", "multi-label", "regression", "ordinal", "detection", "segmentation")
 LISTED = 20  # names shown in a message, the rest as a count
 SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .tif .tiff .bmp .dib .gif .webp .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm"
@@ -12,11 +13,28 @@ PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "v
          "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
 
 
+class Box(NamedTuple):
+    """A box around a thing of class `name`: its edges, in pixels or, where `relative`, in shares of the picture.
+
+    `kind`: "" or what the format says of it: crowd, difficult.
+    """
+
+    name: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    relative: bool = False
+    kind: str = ""
+
+
 class Reading(NamedTuple):
     """`rows`: DataFrame with path, label, split ("" or train, validation, test), group, and the user's columns.
 
     `source(path)` -> bytes or array; `left_out`: (path, reason) of files passed over; `faults`: sentences that make the
-    data unusable; `notes`: sentences worth knowing; `empty`: classes without any picture.
+    data unusable; `notes`: sentences worth knowing; `empty`: classes without any picture. `task`: one of TASKS;
+    `boxes`: {path: tuple of Box}, a picture without a thing included; `masks`: {path: Path of its mask}; labels are ""
+    where a task has none.
     """
 
     rows: object
@@ -27,6 +45,9 @@ class Reading(NamedTuple):
     faults: tuple = ()
     notes: tuple = ()
     empty: tuple = ()
+    task: str = "classification"
+    boxes: dict | None = None
+    masks: dict | None = None
 
 
 def listed(names):

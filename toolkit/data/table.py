@@ -47,6 +47,15 @@ def read(path, root=None, *, path_column="path", label_column="label", split_col
     return Reading(rows, lambda name: read_bytes(root / name), "table", root, (), tuple(faults), tuple(notes))
 
 
+def splits_of(path):
+    """{file: part} of a table with a column of files and one named split; {} where it has none of them."""
+    frame = _text(path)
+    file, split = _named(frame, "path", SYNONYMS["path"]), _named(frame, "split")
+    if not file or not split:
+        return {}
+    return {name: PARTS[part.casefold()] for name, part in zip(frame[file], frame[split]) if part.casefold() in PARTS}
+
+
 def _parquet(path):
     import pandas
 

@@ -2,8 +2,9 @@
 
 Both give each picture the same answer whatever else stands in its batch: batches have one shape, the last one filled up
 by repeating its last row. In bfloat16, which OpenVINO takes where the processor multiplies it (AVX-512 BF16, AMX), a
-number keeps 8 bits and features take half of the time. On ultrasound pictures they differ from float32's by 0.3 to 1.5 %
-(root mean square over that of a stage, ResNet-18; 0.7 to 2.1 % ResNet-50) and by 1.5 and 2.9 % of the largest at worst.
+number keeps 8 bits and features take half of the time. On ultrasound pictures they differ from float32's by 0.3 to
+1.5 % (root mean square over that of a stage, ResNet-18; 0.7 to 2.1 % ResNet-50) and by 1.5 and 2.9 % of the largest at
+worst.
 """
 
 import importlib

@@ -54,8 +54,8 @@ class Unreadable(Exception):
 
 class Picture(NamedTuple):
     """`pixels`: uint8 (height, width, 1 or 3). `mode`: as stored. `notes`: what was converted, in plain words. `span`:
-    what numbers the depth rule had before it; None where 8 bits came, or the file itself says what is black and white. `patient`: a
-    DICOM header's number of the patient, not to be shown or kept.
+    what numbers the depth rule had before it; None where 8 bits came, or the file itself says what is black and white.
+    `patient`: a DICOM header's number of the patient, not to be shown or kept.
     """
 
     pixels: np.ndarray

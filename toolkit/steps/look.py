@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
@@ -50,10 +51,16 @@ class Case:
 def listed(chosen):
     """The rows of the data, before any picture is opened; every problem of them in one DataError."""
     from toolkit.data import manifest
+    from toolkit.features import store
 
-    return manifest.read(chosen.data, chosen.root, path_column=chosen.path_column, label_column=chosen.label_column,
+    samples = manifest.read(chosen.data, chosen.root, path_column=chosen.path_column, label_column=chosen.label_column,
                          split_column=chosen.split_column, group_column=chosen.group_column,
-                         ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case)
+                         ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case,
+                         cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
+    if samples.task != "classification":
+        raise DataError(f"{chosen.data} holds {samples.kind} for {samples.task}; what is trained here is one class a "
+                        "picture: give a folder with a folder for each class, or a table with a label column.")
+    return samples
 
 
 def read(chosen, samples, task, store, run, progress):
@@ -106,8 +113,8 @@ def rescaled(rows, depth):
     """Whether any picture was read by another range than the one that stands now."""
     from toolkit.pixels.depth import RULES, Span
 
-    spans = [Span.of(text) for text in set(rows["span"]) - {""}]
-    return depth.rule in RULES and depth.low is not None and any(span.full() != (depth.low, depth.high) for span in spans)
+    ends, spans = (depth.low, depth.high), [Span.of(text) for text in set(rows["span"]) - {""}]
+    return depth.rule in RULES and depth.low is not None and any(span.full() != ends for span in spans)
 
 
 def pictures(chosen, samples, store, step, depth):
