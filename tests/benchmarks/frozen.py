@@ -3,8 +3,8 @@
     python tests/benchmarks/frozen.py --weights resnet18.safetensors [--sets busi]
 
 Counted are the CPU seconds from the built network on ("CPU s without imports"). Both sides train one head on the
-training part by Keras' `fit`, batch 32, and look at the validation part after each epoch; of the test part one picture a
-class is left. The uncached side has its pictures decoded in memory, for nothing; ours reads and decodes files into an
+training part by Keras' `fit`, batch 32, and look at the validation part after each epoch; of the test part one picture
+a class is left. The uncached side has its pictures decoded in memory, for nothing; ours reads and decodes files into an
 empty store (cold) or finds it filled (warm). "probe" is what the toolkit fits in place of the head's twenty epochs.
 """
 
