@@ -5,7 +5,8 @@
 Each lives in a process of its own and takes its turn of a few steps, AdamW with clipped gradients in all. "ours" is a
 tuning round of the toolkit in float32 that augments pictures afresh, or leaves them as they are, or one in the
 precision that the toolkit takes by itself; "bare" is Keras' train_on_batch of the same graph on arrays in memory;
-PyTorch trains torchvision's network, channels last. Batch statistics stand still, as is our default, or move, in all alike.
+PyTorch trains torchvision's network, channels last. Batch statistics stand still, as is our default, or move, in all
+alike.
 """
 
 from pathlib import Path
