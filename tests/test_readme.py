@@ -16,9 +16,9 @@ from toolkit import commandline, errors, options, run
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PACKAGE = ROOT / "toolkit"
-KINDS = {"finetune": options.Finetune, "predict": options.Predict}
-USED = ("root", "label_column", "group_column", "max_bad", "strict", "validation", "test", "size", "channels", "depth",
-        "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
+KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": options.Evaluate}
+USED = ("root", "test_data", "label_column", "group_column", "max_bad", "strict", "validation", "test", "size", "channels",
+        "depth", "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
         "optimizer", "batch_size", "time_budget", "probe_only", "cache_views", "cache_dir", "cache_limit", "executor",
         "run_dir", "resume", "accept_changed_data", "seed", "workers", "device", "devices")
 
@@ -111,7 +111,7 @@ def test_tables_name_every_policy():
 
 
 def test_every_command_and_option_that_is_named_exists(capsys):
-    assert {name for name, _ in commands()} == {"finetune", "predict", "backbones"}
+    assert {name for name, _ in commands()} == {*KINDS, "backbones"}
     for name, arguments in commands():
         if name in KINDS:
             without = [a for i, a in enumerate(arguments) if "--config" not in arguments[max(0, i - 1):i + 1]]

@@ -25,14 +25,13 @@ def positional(help, default=dataclasses.MISSING, many=False):
     return field(default=default, metadata=dict(help=help, positional=True, many=many))
 
 
-@dataclass(frozen=True)
-class Finetune:
-    """Fine-tune an ImageNet network on a folder or table of pictures, and measure it honestly."""
+DATA = "folder of class folders, folder with train/val/test, CSV/TSV/Parquet table, MedMNIST .npz, a zip of these"
 
-    data: str = positional("folder of class folders, folder with train/val/test, CSV/TSV/Parquet table, MedMNIST .npz, "
-                           "or sample:cells", default="")
 
-    # what comes in
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """How labelled pictures come in."""
+
     root: str | None = option(None, "folder the table's paths start from (default: the table's own)")
     path_column: str = option("path", "column of a table that names the picture")
     label_column: str = option("label", "column of a table that names the class")
@@ -41,7 +40,40 @@ class Finetune:
     ignore_empty: bool = option(False, "go on when a class folder holds no picture")
     merge_case: bool = option(False, "take Cat and cat, or two spellings of one accent, as one class")
     max_bad: float = option(0.1, "highest share of unreadable pictures to go on with", low=0.0, high=1.0)
-    strict: bool = option(False, "refuse data whose given split leaks a group or a picture, instead of warning")
+    strict: bool = option(False, "refuse data in which a group or a picture leaks from training into a test, "
+                          "instead of warning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Where and how a run works."""
+
+    run_dir: str | None = option(None, "folder of the run, new or empty (default: a new one under runs/)")
+    cache_dir: str | None = option(None, "folder of what all runs share: decoded pictures and frozen features "
+                                   "(default: TOOLKIT_STORE, else ~/.cache/toolkit/store)")
+    cache_limit: str = option("20GB", "largest size of that folder, such as 500MB; what was not used longest goes "
+                              "first")
+    seed: int = option(0, "seed of split, order, augmentation and intervals", low=0, high=2**31 - 1)
+    workers: int = option(2, "threads that read and augment pictures; results do not depend on it", low=1, high=64)
+    device: str = option("auto", "auto, cpu, gpu or gpu:N")
+    resamples: int = option(1000, "bootstrap samples behind each interval", low=100, high=100_000)
+    debug: bool = option(False, "show the traceback of an error")
+
+    def check(self):
+        """Refuse a size or a device that is none."""
+        if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
+            raise OptionError(f"--device {self.device!r}: allowed are auto, cpu, gpu and gpu:N.")
+        size(self.cache_limit)
+
+
+@dataclass(frozen=True)
+class Finetune(Data, Work):
+    """Fine-tune an ImageNet network on a folder or table of pictures, and measure it honestly."""
+
+    data: str = positional(f"{DATA}, or sample:cells", default="")
+
+    # which pictures decide and test
+    test_data: str | None = option(None, "further pictures, given as DATA is, that are the whole test part")
     validation: float = option(0.15, "share of the pictures kept for decisions", low=0.05, high=0.5)
     test: float = option(0.15, "share of the pictures kept for the final scores", low=0.05, high=0.5)
 
@@ -90,10 +122,6 @@ class Finetune:
     probe_only: bool = option(False, "end with the probe, the linear read-out of the frozen network")
     cache_views: int | None = option(None, "augmented views of a picture that are kept for the frozen part; 0 augments "
                                      "afresh each epoch (default: by the number of pictures)", low=0, high=64)
-    cache_dir: str | None = option(None, "folder of what all runs share: decoded pictures and frozen features "
-                                   "(default: TOOLKIT_STORE, else ~/.cache/toolkit/store)")
-    cache_limit: str = option("20GB", "largest size of that folder, such as 500MB; what was not used longest goes "
-                              "first")
     cache_dtype: str = option("float16", "how features are kept", choices=("float16", "float32", "bfloat16"))
     executor: str = option("auto", "what computes frozen features: auto takes OpenVINO on a processor where it is "
                            "installed", choices=("auto", "keras", "openvino"))
@@ -101,19 +129,14 @@ class Finetune:
                                     "processor that has it)", choices=("auto", "float32", "bfloat16"))
 
     # the run
-    run_dir: str | None = option(None, "folder of the run, new or empty (default: a new one under runs/)")
     resume: bool = option(False, "go on with the stopped run in --run-dir")
     accept_changed_data: bool = option(False, "with --resume: where the data have changed, begin a new run with the "
                                        "same options instead")
-    seed: int = option(0, "seed of split, order and augmentation", low=0, high=2**31 - 1)
-    workers: int = option(2, "threads that read and augment pictures; results do not depend on it", low=1, high=64)
-    device: str = option("auto", "auto, cpu, gpu or gpu:N")
     devices: int = option(1, "GPUs of this machine that share the work", low=1, high=64)
-    resamples: int = option(1000, "bootstrap samples behind each interval", low=100, high=100_000)
-    debug: bool = option(False, "show the traceback of an error")
 
     def check(self):
         """Refuse what only two options together make wrong."""
+        super().check()
         if not self.data and not self.resume:
             raise OptionError("DATA is missing: give a folder of class folders, a table, an .npz or sample:cells.")
         if self.resume and not self.run_dir:
@@ -125,8 +148,6 @@ class Finetune:
                               "pictures to train on; lower one of them.")
         if self.weights == "none" and self.train_from == "head":
             raise OptionError("--train-from head with --weights none would leave random features; train all stages.")
-        if not re.fullmatch(r"auto|cpu|gpu(:\d+)?", self.device):
-            raise OptionError(f"--device {self.device!r}: allowed are auto, cpu, gpu and gpu:N.")
         if self.probe_only and self.train_from not in ("auto", "head"):
             raise OptionError(f"--probe-only trains no stage, and --train-from {self.train_from} wants one; leave one "
                               "of them out.")
@@ -136,7 +157,6 @@ class Finetune:
             self.check_depth()
         rates(self.rates)
         seconds(self.time_budget)
-        size(self.cache_limit)
 
     def check_depth(self):
         """Refuse what is no depth rule."""
@@ -163,6 +183,20 @@ class Predict:
         if not self.model or not self.pictures:
             raise OptionError("MODEL and at least one picture or folder are wanted: "
                               "python -m toolkit.predict RUN PICTURES...")
+
+
+@dataclass(frozen=True)
+class Evaluate(Data, Work):
+    """Measure a finished model on labelled pictures that it has not seen."""
+
+    model: str = positional("run folder, or its model.keras or model.json", default="")
+    data: str = positional(DATA, default="")
+
+    def check(self):
+        """Refuse a call without a model or without data."""
+        super().check()
+        if not self.model or not self.data:
+            raise OptionError("MODEL and DATA are wanted: python -m toolkit.evaluate RUN PICTURES")
 
 
 def from_dict(kind, values):

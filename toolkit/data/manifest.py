@@ -12,6 +12,7 @@ from toolkit.errors import DataError, OptionError
 
 COLUMNS = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
 INTERNAL = ("fingerprint", "span", "patient")  # facts of the pixels that no file of a run holds
+TEST_DATA = "test-data/"  # before the paths of pictures that --test-data brought
 SAMPLES = {"cells": "toolkit.data.samples.cells"}  # name -> module with make() -> Path of a table
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 ANNOTATED = ("coco", "voc", "yolo", "masks")  # formats of folders, each a module with is_one(files) and read(files)
@@ -111,6 +112,43 @@ def _classes(labels, empty, ignore_empty, merge_case, faults, notes):
     if len(names) < 2 and not faults:
         faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
     return labels
+
+
+def measured_only(samples):
+    """The pictures that a given split keeps for the test; all of them where there is no such part."""
+    test = (samples.rows["split"] == "test").to_numpy()
+    if not test.any() or test.all():
+        return samples
+    note = f"Of data with a split the test part is measured: {count(int(test.sum()), 'picture')} of {len(test)}."
+    return replace(samples, rows=samples.rows[test].reset_index(drop=True), problems=(*samples.problems, note))
+
+
+def with_test(samples, other):
+    """`samples` with the pictures of `other` as their whole test part, under paths that begin with TEST_DATA.
+
+    Raises DataError where `samples` have a test part already or `other` has a class that they do not have.
+    """
+    import pandas
+
+    strange = sorted(set(other.rows["label"]) - set(samples.rows["label"]))
+    if (samples.rows["split"] == "test").any():
+        raise DataError("The data have a test part of their own, and --test-data brings another; leave one out, or "
+                        "measure on the second one afterwards: python -m toolkit.evaluate RUN DATA")
+    if strange:
+        raise DataError(f"The test data have classes that the data do not have: {', '.join(map(repr, strange[:10]))}; "
+                        "rename them or leave them out.")
+    other = measured_only(other)
+    rows, further = samples.rows.copy(), other.rows.copy()
+    rows["split"] = rows["split"].where(rows["split"] != "", "train")
+    further["split"], further["path"] = "test", TEST_DATA + further["path"]
+
+    def source(path):
+        return other.source(path.removeprefix(TEST_DATA)) if path.startswith(TEST_DATA) else samples.source(path)
+
+    return replace(samples, rows=pandas.concat([rows, further], ignore_index=True).fillna(""), source=source,
+                   left_out=(*samples.left_out, *((TEST_DATA + path, why) for path, why in other.left_out)),
+                   problems=(*samples.problems, *other.problems,
+                             f"The test part are the {count(len(further), 'picture')} of --test-data, and no others."))
 
 
 def drop_unreadable(samples, facts, max_bad=0.1):

@@ -51,21 +51,32 @@ class Case:
 def listed(chosen):
     """The rows of the data, before any picture is opened; every problem of them in one DataError."""
     from toolkit.data import manifest
+
+    samples = listed_in(chosen, chosen.data, chosen.root)
+    if further := getattr(chosen, "test_data", None):
+        samples = manifest.with_test(samples, listed_in(chosen, further, None))
+    return samples
+
+
+def listed_in(chosen, data, root):
+    """The rows of a folder, table or archive."""
+    from toolkit.data import manifest
     from toolkit.features import store
 
-    samples = manifest.read(chosen.data, chosen.root, path_column=chosen.path_column, label_column=chosen.label_column,
-                         split_column=chosen.split_column, group_column=chosen.group_column,
-                         ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case,
-                         cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
+    columns = {name: getattr(chosen, name) for name in ("path_column", "label_column", "split_column", "group_column")}
+    if data != chosen.data and Path(data).suffix.lower() not in manifest.TABLES:
+        columns = {}  # of the other data's table
+    samples = manifest.read(data, root, **columns, ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case,
+                            cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
     if samples.task != "classification":
-        raise DataError(f"{chosen.data} holds {samples.kind} for {samples.task}; what is trained here is one class a "
-                        "picture: give a folder with a folder for each class, or a table with a label column.")
+        raise DataError(f"{data} holds {samples.kind} for {samples.task}; what is trained and measured here is one "
+                        "class a picture: give a folder with a folder for each class, or a table with a label column.")
     return samples
 
 
 def read(chosen, samples, task, store, run, progress):
     """Open every picture once, split them, and say what is wrong with them -> Case."""
-    from toolkit.data import patients, splits
+    from toolkit.data import splits
     from toolkit.doctor import checks
     from toolkit.pixels.depth import Depth
 
@@ -73,7 +84,7 @@ def read(chosen, samples, task, store, run, progress):
     depth = Depth.of(chosen.depth)
     samples, pixels = pictures(chosen, samples, store, step, depth)
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
-    rows["group"], note = patients.groups(rows, len(PARTS))
+    rows["group"], notes = grouped(rows, samples.problems, len(PARTS))
     given = rows["split"].copy()
     part = splits.assign(rows["label"], rows["group"], rows["split"],
                          (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
@@ -83,7 +94,6 @@ def read(chosen, samples, task, store, run, progress):
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
-    notes = (*samples.problems, note) if note else samples.problems
     findings = checks.examine(rows, samples.unreadable, samples.left_out, notes)
     rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
     case = Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes),
@@ -92,6 +102,14 @@ def read(chosen, samples, task, store, run, progress):
         unchanged(case, run)
     told(run, case, given)
     return case
+
+
+def grouped(rows, notes, parts):
+    """(groups of the rows, by DICOM patient where none are given; the notes, with one about it)."""
+    from toolkit.data import patients
+
+    groups, note = patients.groups(rows, parts)
+    return groups, (*notes, note) if note else notes
 
 
 def depth_of(samples, trained, depth):
@@ -117,18 +135,19 @@ def rescaled(rows, depth):
     return depth.rule in RULES and depth.low is not None and any(span.full() != ends for span in spans)
 
 
-def pictures(chosen, samples, store, step, depth):
-    """(samples that can be read, with their facts; Rows of their pixels)."""
+def pictures(chosen, samples, store, step, depth, how=None):
+    """(samples that can be read, with their facts; Rows of their pixels); how: (size, channels, resize), else chosen's.
+    """
     from toolkit.data import manifest, patients
     from toolkit.features.rows import Rows
     from toolkit.pixels import batches, decode
 
     secret = patients.secret(store.folder)
-    how, ends = (chosen.size, chosen.channels, chosen.resize), asdict(depth)
-    depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": chosen.size,
-               "channels": chosen.channels, "resize": chosen.resize, "depth": ends,
+    size, channels, resize = how = how or (chosen.size, chosen.channels, chosen.resize)
+    depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": size,
+               "channels": channels, "resize": resize, "depth": asdict(depth),
                "patients": patients.key("which secret", secret)}
-    shelf = store.shelf("pictures", depends, [(chosen.size, chosen.size, chosen.channels)], "uint8", len(samples))
+    shelf = store.shelf("pictures", depends, [(size, size, channels)], "uint8", len(samples))
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
                             lambda number: patients.key(number, secret))
     samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)

@@ -226,12 +226,20 @@ def mistakes(case, task, probabilities):
             for row, answer in zip(wrong, predicted)]
 
 
+def in_words(block):
+    """The three scores that everybody asks for."""
+    return ", ".join(f"{words} {ranged(block[name])}" for name, words in (
+        ("roc_auc", "AUC"), ("balanced_accuracy", "balanced accuracy"), ("accuracy", "accuracy")))
+
+
+def alternative(majority):
+    """What the answer that looks at no picture is worth."""
+    return f"Always answering {majority['class']!r} would be right {majority['accuracy']['value']:.1%} of the time."
+
+
 def verdict(measured, run):
     """The result in plain words."""
     test, majority = measured["test"], measured["baseline"]["majority"]
-    parts = [f"{words} {ranged(test[name])}" for name, words in (
-        ("roc_auc", "AUC"), ("balanced_accuracy", "balanced accuracy"), ("accuracy", "accuracy"))]
-    run.say(f"On {test['n']} test pictures, used once: {', '.join(parts)}. Always answering {majority['class']!r} "
-            f"would be right {majority['accuracy']['value']:.1%} of the time.")
+    run.say(f"On {test['n']} test pictures, used once: {in_words(test)}. {alternative(majority)}")
     run.say(measured["why"])
     run.say(f"Report: {run.report}   Model: {run.model}")

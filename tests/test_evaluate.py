@@ -1,0 +1,115 @@
+"""A finished model on other labelled pictures: the same scores as in its run, and a word where they are not new."""
+
+import numpy as np
+import pandas
+import pytest
+
+from tests.acceptance import runs
+from toolkit import errors, evaluate
+
+
+def measure(*arguments):
+    """Exit code of `python -m toolkit.evaluate` with `arguments`, run here."""
+    return errors.guarded(evaluate.main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(run folder, folder of its data)."""
+    place = tmp_path_factory.mktemp("evaluate")
+    data = runs.draw(place / "data", dict.fromkeys(runs.CLASSES, 16))
+    weights = runs.weight_file(place / "mine.safetensors")
+    assert runs.tune(data, *runs.SMALL, "--weights", weights, "--train-from", "head", "--run-dir", place / "run") == 0
+    return place / "run", data
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Class folders of pictures that no run has seen."""
+    folder = tmp_path_factory.mktemp("others")
+    for kind, name in enumerate(runs.CLASSES):
+        (folder / name).mkdir()
+        for i in range(8):
+            runs.Image.fromarray(runs.picture(kind, 50_000 + 100 * kind + i)).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_the_runs_own_test_pictures_give_its_own_scores(trained, tmp_path):
+    run, data = trained
+    rows = pandas.read_csv(run / "manifest.csv")
+    table = runs.table(tmp_path / "test.csv", rows[rows["split"] == "test"][["path", "label"]].itertuples(index=False))
+    assert measure(run, table, "--root", data, "--run-dir", tmp_path / "out", "--resamples", 100) == 0
+    found, own = runs.read(tmp_path / "out" / "metrics.json"), runs.read(run / "metrics.json")
+    for name in ("roc_auc", "accuracy", "log_loss"):
+        assert found["test"][name]["value"] == pytest.approx(own["test"][name]["value"], abs=1e-5), name
+    assert found["baseline"]["majority"]["class"] == own["baseline"]["majority"]["class"]
+    before = pandas.read_csv(run / "predictions.csv").set_index("path")
+    after = pandas.read_csv(tmp_path / "out" / "predictions.csv").set_index("path")
+    columns = [f"p_{name}" for name in runs.CLASSES]
+    assert np.allclose(after[columns], before.loc[after.index, columns], atol=1e-5)
+    assert runs.read(tmp_path / "out" / "run.json")["state"] == "finished"
+
+
+def test_other_pictures_are_measured_with_intervals_and_named(trained, others, tmp_path, capfd):
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in trained[0].iterdir())
+    assert measure(trained[0], others, "--run-dir", tmp_path / "out") == 0
+    score = runs.read(tmp_path / "out" / "metrics.json")["test"]["balanced_accuracy"]
+    assert score["low"] <= score["value"] <= score["high"] and score["value"] > 0.5
+    said = capfd.readouterr().out
+    assert "On 24 pictures: AUC" in said and "test pictures of its own run the model had AUC" in said
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in trained[0].iterdir()) == before
+    manifest = pandas.read_csv(tmp_path / "out" / "manifest.csv")
+    assert set(manifest["split"]) == {"test"} and len(manifest) == 24
+
+
+def test_A9_pictures_of_the_training_are_warned_of_and_refused_by_strict(trained, tmp_path, capfd):
+    run, data = trained
+    assert measure(run, data, "--run-dir", tmp_path / "out") == 0
+    learnt = (pandas.read_csv(run / "manifest.csv")["split"] != "test").sum()
+    assert f"warning: {learnt} pictures of 48 stood in the training or validation part" in capfd.readouterr().out
+    assert runs.read(tmp_path / "out" / "doctor.json")["findings"][0]["check"] == "seen in training"
+    assert measure(run, data, "--run-dir", tmp_path / "strict", "--strict") == 3
+
+
+def test_of_data_with_a_split_the_test_part_is_measured(trained, others, tmp_path):
+    rows = [(f"{name}/{i}.png", name, "test" if i < 3 else "train") for name in runs.CLASSES for i in range(8)]
+    table = runs.table(tmp_path / "all.csv", rows, ("path", "label", "split"))
+    assert measure(trained[0], table, "--root", others, "--run-dir", tmp_path / "out") == 0
+    assert runs.read(tmp_path / "out" / "metrics.json")["test"]["n"] == 9
+
+
+def test_one_class_alone_has_no_auc_but_an_accuracy(trained, others, tmp_path):
+    table = runs.table(tmp_path / "red.csv", [(f"{name}/{i}.png", name) for name in runs.CLASSES[1:] for i in range(8)])
+    assert measure(trained[0], table, "--root", others, "--run-dir", tmp_path / "out") == 0
+    found = runs.read(tmp_path / "out" / "metrics.json")["test"]
+    assert found["roc_auc"]["value"] is None and found["roc_auc"]["reason"] and found["accuracy"]["value"] >= 0
+
+
+@pytest.mark.parametrize("change, code, words", [
+    (lambda folder: (folder / "red").rename(folder / "purple"), 3, "classes that the model does not know: 'purple'"),
+    (lambda folder: None, 2, "MODEL and DATA are wanted")])
+def test_B2_what_cannot_be_measured_makes_nothing(trained, others, tmp_path, capfd, change, code, words):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    change(folder)
+    given = (trained[0], folder) if code == 3 else (trained[0],)
+    assert measure(*given, "--run-dir", tmp_path / "out") == code
+    assert words in capfd.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_test_data_are_the_whole_test_part(trained, others, tmp_path):
+    weights = trained[0].parent / "mine.safetensors"
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", others)
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "run") == 0
+    rows = pandas.read_csv(tmp_path / "run" / "manifest.csv")
+    outside = rows["path"].str.startswith("test-data/")
+    assert (rows["split"] == "test").equals(outside) and outside.sum() == 24
+    assert rows["split"].value_counts()["validation"] >= 6
+    assert runs.read(tmp_path / "run" / "metrics.json")["test"]["n"] == 24
+
+
+def test_A9_test_data_that_hold_training_pictures_are_refused_by_strict(trained, tmp_path, capfd):
+    weights = trained[0].parent / "mine.safetensors"
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", trained[1], "--strict")
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "run") == 3
+    assert "both sides" in capfd.readouterr().err

@@ -1,0 +1,151 @@
+"""python -m toolkit.evaluate RUN_OR_MODEL DATA: a finished model on labelled pictures that it has not seen.
+
+Leaves a run folder of its own: metrics.json, predictions.csv, manifest.csv, doctor.json. The model's own run folder is
+read, for the pictures that it was trained on, and not changed.
+"""
+
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from toolkit import artifact, errors, options
+from toolkit.commandline import parse
+from toolkit.errors import DataError
+from toolkit.progress import Progress
+from toolkit.run import Run
+from toolkit.training import device
+
+SHARES = {"read": 0.4, "score": 0.6}  # of the time
+
+
+def work(chosen, model, facts, samples, store, run, progress):
+    """From listed pictures to scores with intervals."""
+    from toolkit.steps import look, tell
+    from toolkit.tasks import classification as task
+
+    case = looked_at(chosen, facts, samples, store, run, progress)
+    probabilities = answers(model, case, progress)
+    measured = scores_of(chosen, facts, case, probabilities, run)
+    run.json(run.metrics, measured)
+    tell.predictions(case, task, probabilities, run)
+    look.told(run, case, case.samples.rows["split"])
+    tell_result(measured, facts, run)
+
+
+def looked_at(chosen, facts, samples, store, run, progress):
+    """The pictures, all of them the test part, read as the model wants them -> steps.look.Case."""
+    from toolkit.data import splits
+    from toolkit.doctor import checks
+    from toolkit.pixels.depth import Depth
+    from toolkit.steps import look
+    from toolkit.tasks import classification as task
+
+    step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
+    wanted, depth = facts["input"], Depth(**facts["input"].get("depth") or {})
+    samples, pixels = look.pictures(chosen, samples, store, step, depth, (wanted["height"], wanted["channels"],
+                                                                          wanted["resize"]))
+    rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
+    rows["group"], notes = look.grouped(rows, samples.problems, 1)
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes)
+    seen = known_pictures(Path(chosen.model))
+    leaked = [row for row, key in enumerate(rows["sha256"]) if key in seen]
+    if leaked:
+        findings.insert(0, checks.seen_before(rows["path"].iloc[leaked], len(rows)))
+        if chosen.strict:
+            raise DataError(findings[0].sentence)
+    rows["split"], rows["bound"] = "test", splits.bind(rows["group"], *same)
+    return look.Case(samples, pixels, facts["classes"], task.encode(rows["label"], facts["classes"]),
+                     np.full(len(rows), "test", object), findings, depth)
+
+
+def known_pictures(model):
+    """SHA-256 of the pictures that the model learnt or was chosen by, where its run folder lies around it."""
+    import pandas
+
+    from toolkit.run import paths
+
+    manifest = paths(model if model.is_dir() else model.parent).manifest
+    if not manifest.is_file():
+        return set()
+    rows = pandas.read_csv(manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    return set(rows["sha256"][rows["split"] != "test"]) if {"sha256", "split"} <= set(rows) else set()
+
+
+def answers(model, case, progress):
+    """Probabilities (n, classes) of all pictures."""
+    from toolkit.features import executor
+
+    step = progress.start("score", "Asking the model.")
+    return executor.collect(executor.Keras(model), len(case.pixels), lambda rows: [case.pixels[np.arange(
+        rows.start, rows.stop)]], step)
+
+
+def scores_of(chosen, facts, case, probabilities, run):
+    """metrics.json."""
+    from toolkit.evaluation import baseline, scores
+
+    truth, groups = case.truth("test"), case.groups("test")
+    counts = [facts.get("data", {}).get("counts", {}).get("train", {}).get(name, 0) for name in case.classes]
+    trained = np.repeat(np.arange(len(counts)), counts) if sum(counts) else truth
+    given = (case.classes, groups, chosen.resamples, chosen.seed)
+    return {"schema": 1, "task": facts["task"], "classes": case.classes,
+            "test": scores.scores(truth, probabilities, *given),
+            "baseline": {"majority": baseline.majority(trained, truth, *given)},
+            "model": {"sha256": facts["sha256"], "chosen": facts.get("chosen"), "scores": facts.get("scores", {})},
+            "seconds": {"total": run.seconds}}
+
+
+def tell_result(measured, facts, run):
+    """The scores in plain words, beside those of the model's own test pictures."""
+    from toolkit.steps.tell import alternative, in_words, ranged
+
+    test, own = measured["test"], facts.get("scores", {}).get("test", {})
+    run.say(f"On {test['n']} pictures: {in_words(test)}. {alternative(measured['baseline']['majority'])}")
+    if own.get("roc_auc"):
+        run.say(f"On the {own.get('n', '?')} test pictures of its own run the model had AUC {ranged(own['roc_auc'])}.")
+    run.say(f"Scores: {run.metrics}   Answers: {run.predictions}")
+
+
+def check_labels(samples, classes):
+    """DataError where the data have classes that the model does not know."""
+    strange = sorted(set(samples.rows["label"]) - set(classes))
+    if strange:
+        raise DataError(f"The data have classes that the model does not know: {', '.join(map(repr, strange[:10]))}; it "
+                        f"knows {', '.join(map(repr, classes[:20]))}. Rename or leave out these pictures.")
+
+
+def evaluate(chosen):
+    """Measure as `chosen`, an options.Evaluate, says, and return the folder. Raises the errors of toolkit.errors."""
+    from toolkit.data import manifest
+    from toolkit.features.store import Store
+    from toolkit.steps import look
+
+    began = time.monotonic()
+    artifact.located(Path(chosen.model))  # a wrong name is said before TensorFlow is loaded
+    samples = manifest.measured_only(look.listed(chosen))
+    device.before_import(chosen.device)
+    device.use(chosen.device)
+    model, facts = artifact.load(Path(chosen.model))
+    check_labels(samples, facts["classes"])
+    run = Run.create(chosen.run_dir and Path(chosen.run_dir), "evaluate", asdict(replace(chosen, run_dir=None)))
+    with run, errors.Interrupts(run.say) as stop:
+        progress = Progress(run, SHARES, stop)
+        try:
+            with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
+                work(chosen, model, facts, samples, store, run, progress)
+        finally:
+            progress.close()
+        run.note(seconds=time.monotonic() - began)
+    return run.folder
+
+
+def main(arguments):
+    """The command."""
+    evaluate(parse(options.Evaluate, "evaluate", arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(errors.guarded(main))
