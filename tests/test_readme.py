@@ -17,10 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PACKAGE = ROOT / "toolkit"
 KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": options.Evaluate}
-USED = ("root", "test_data", "label_column", "group_column", "max_bad", "strict", "validation", "test", "size", "channels",
-        "depth", "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
-        "optimizer", "batch_size", "time_budget", "probe_only", "cache_views", "cache_dir", "cache_limit", "executor",
-        "run_dir", "resume", "accept_changed_data", "seed", "workers", "device", "devices")
+USED = ("root", "test_data", "label_column", "group_column", "group_pattern", "edits", "max_bad", "strict",
+        "validation", "test", "size", "channels", "depth", "resize", "augment", "backbone", "weights", "offline",
+        "train_from", "epochs", "learning_rate", "layer_decay", "optimizer", "batch_size", "time_budget", "folds",
+        "probe_only", "cache_views", "cache_dir", "cache_limit", "executor", "run_dir", "resume",
+        "accept_changed_data", "seed", "workers", "device", "devices")
 
 
 def option_table():

@@ -45,10 +45,10 @@ def looked_at(chosen, facts, samples, store, run, progress):
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
     wanted, depth = facts["input"], Depth(**facts["input"].get("depth") or {})
-    samples, pixels = look.pictures(chosen, samples, store, step, depth, (wanted["height"], wanted["channels"],
-                                                                          wanted["resize"]))
+    how = (wanted["height"], wanted["channels"], wanted["resize"])
+    samples, pixels = look.pictures(chosen, samples, store, step, depth, how, look.decisions(chosen))
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
-    rows["group"], notes = look.grouped(rows, samples.problems, 1)
+    rows["group"], notes = look.grouped(chosen, rows, samples.problems, 1)
     findings = checks.examine(rows, samples.unreadable, samples.left_out, notes)
     seen = known_pictures(Path(chosen.model))
     leaked = [row for row, key in enumerate(rows["sha256"]) if key in seen]

@@ -16,7 +16,8 @@ from toolkit.progress import Progress
 from toolkit.run import Run
 from toolkit.training import device
 
-SHARES = {"read": 0.1, "features": 0.2, "probe": 0.05, "check": 0.05, "tune": 0.5, "score": 0.1}  # of a run's time
+SHARES = {"read": 0.1, "features": 0.2, "probe": 0.05, "check": 0.05, "tune": 0.45, "score": 0.1,
+          "folds": 0.05}                                # of a run's time
 OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "debug")  # options that may differ where a run goes on
 
 
@@ -43,6 +44,7 @@ def work(chosen, samples, store, run, progress, began):
     final = tell.calibrated(net, temperature)
     probabilities = calibration.softmax(logits[kept.model], temperature)
     measured = tell.metrics(chosen, case, logits, kept, temperature, progress.seconds(began))
+    measured["folds"] = tell.fold_scores(chosen, case, task, learn.folds(chosen, case, task, seen, progress), run)
     measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature)
     tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run)
     tell.verdict(measured, run)

@@ -37,11 +37,27 @@ class Data:
     label_column: str = option("label", "column of a table that names the class")
     split_column: str = option("split", "column of a table that says train, validation or test")
     group_column: str = option("group", "column of a table that names patient, plant or lot; groups are never parted")
+    group_pattern: str | None = option(None, "regular expression whose brackets hold the group in a picture's path, "
+                                       "such as 'patient(\\d+)'")
     ignore_empty: bool = option(False, "go on when a class folder holds no picture")
     merge_case: bool = option(False, "take Cat and cat, or two spellings of one accent, as one class")
+    edits: str | None = option(None, "file of decisions about pictures: exclude, relabel, regroup (default: "
+                               "label_edits.jsonl beside the data, if there is one; none: no decisions)")
     max_bad: float = option(0.1, "highest share of unreadable pictures to go on with", low=0.0, high=1.0)
     strict: bool = option(False, "refuse data in which a group or a picture leaks from training into a test, "
                           "instead of warning")
+
+
+    def check(self):
+        """Refuse a pattern that is none."""
+        if self.group_pattern is not None:
+            from toolkit.data import names
+
+            try:
+                names.checked(self.group_pattern)
+            except ValueError as error:
+                raise OptionError(f"--group-pattern {self.group_pattern!r}: {error}.") from None
+        super().check()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +134,12 @@ class Finetune(Data, Work):
                                      "16 bits on a GPU, and on a processor that multiplies bfloat16)",
                                      choices=("auto", "float32", "bfloat16", "float16"))
 
+    # further evidence
+    folds: int = option(0, "also score the probe over all pictures, each by a fit without its fold of so many (0: not)",
+                        low=0, high=20)
+    fold_repeats: int = option(1, "times the folds are drawn anew; a picture's probabilities are their mean", low=1,
+                               high=20)
+
     # what is computed once
     probe_only: bool = option(False, "end with the probe, the linear read-out of the frozen network")
     cache_views: int | None = option(None, "augmented views of a picture that are kept for the frozen part; 0 augments "
@@ -155,6 +177,8 @@ class Finetune(Data, Work):
             raise OptionError("--probe-only with --weights none would leave random features; train all stages.")
         if self.depth != "auto":
             self.check_depth()
+        if self.folds == 1:
+            raise OptionError("--folds 1: one fold leaves nothing to fit; give 2 to 20, or 0 for none.")
         rates(self.rates)
         seconds(self.time_budget)
 

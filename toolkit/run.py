@@ -33,7 +33,8 @@ from toolkit.files import clean, read_json, to_json, unwritten, write_atomic
 SCHEMA = 1
 FILES = {
     "run": "run.json", "events": "events.jsonl", "status": "status.json", "log": "log.txt",
-    "manifest": "manifest.csv", "predictions": "predictions.csv", "metrics": "metrics.json", "doctor": "doctor.json",
+    "manifest": "manifest.csv", "predictions": "predictions.csv", "folds": "folds.csv", "metrics": "metrics.json",
+    "doctor": "doctor.json",
     "report": "report.html", "model_card": "model_card.md", "figures": "figures",
     "model": "model.keras", "model_facts": "model.json", "checkpoints": "checkpoints",
     "checkpoint": "checkpoints/last.npz", "scratch": "scratch",

@@ -34,6 +34,8 @@ FAULTS = {  # check -> (what examine gets, check of the finding, severity, pictu
     "tiny": ({"rows": planted(width={4: 1}, height={4: 1})}, "tiny", "warning", {"4.png"}),
     "burnt-in text": ({"rows": planted(note={5: "DICOM: text may be burnt into the pixels, the header does not say"})},
                       "burnt-in text", "warning", {"5.png"}),
+    "groups in names": ({"rows": planted(path={i: f"patient{i // 3}_{i}.png" for i in range(12)},
+                                         group=dict.fromkeys(range(12), ""))}, "groups in names", "warning", set()),
     "converted": ({"rows": planted(note={3: "palette applied"})}, "converted", "note", {"3.png"}),
     "left out": ({"rows": clean(), "left_out": [("Thumbs.db", "system file")]}, "left out", "note", {"Thumbs.db"}),
     "reading": ({"rows": clean(), "notes": ["Classes joined."]}, "reading", "note", set()),

@@ -204,3 +204,24 @@ def test_where_nothing_can_be_held_out_it_still_answers(numbers, groups):
     features = np.array([[0.0], [1.0], [5.0], [6.0]], np.float32)[:len(numbers)]
     found = fitted(features, np.array(numbers), 2, np.ones(len(numbers)), groups)
     assert np.isfinite(found.kernel).all() and found.logits(features).shape == (len(numbers), 2)
+
+
+def test_out_of_fold_answers_come_from_probes_that_saw_neither_picture_nor_group():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 4)
+    marks = rng.normal(size=(30, 20))[groups]  # each group has a look of its own, and its class by chance
+    features = marks + 0.01 * rng.normal(size=(120, 20))
+    numbers = rng.integers(0, 2, 30)[groups]
+    told = []
+    found = probe.out_of_fold(features, numbers, 2, lambda rows: np.ones(len(rows)), groups, 0, 5,
+                              lambda *done: told.append(done))
+    assert found.shape == (120, 2) and np.isfinite(found).all() and told == [(n, 5) for n in range(1, 6)]
+    assert (found.argmax(1) == numbers).mean() < 0.75  # a probe that had seen the group would know it
+    leaky = probe.out_of_fold(features, numbers, 2, lambda rows: np.ones(len(rows)), None, 0, 5)
+    assert (leaky.argmax(1) == numbers).mean() > 0.95
+
+
+def test_out_of_fold_leaves_open_what_no_fold_can_answer():
+    features, numbers = np.random.default_rng(0).normal(size=(21, 5)), np.array([0, 1] * 10 + [2])
+    found = probe.out_of_fold(features, numbers, 3, lambda rows: np.ones(len(rows)), None, 0, 3)
+    assert not np.isfinite(found[20]).any() and 0 < np.isfinite(found[:20]).all(1).sum() < 21

@@ -176,6 +176,18 @@ def drop_unreadable(samples, facts, max_bad=0.1):
     return replace(samples, rows=rows, unreadable=samples.unreadable + lost), ~bad
 
 
+def edited(samples, decisions):
+    """`samples` after a list of data.edits.Edit. Raises DataError where fewer than two classes are left."""
+    from toolkit.data import edits
+
+    if not decisions:
+        return samples
+    rows, notes = edits.applied(samples.rows, decisions)
+    if len(set(rows["label"])) < 2:
+        raise DataError("The edits leave fewer than two classes: take some of them back.")
+    return replace(samples, rows=rows, problems=(*samples.problems, *notes))
+
+
 def table(rows):
     """`rows` of Samples -> manifest.csv as bytes, COLUMNS first; formula cells neutralised, and opened by `read`."""
     names = [*COLUMNS, *(name for name in rows.columns if name not in (*COLUMNS, *INTERNAL))]

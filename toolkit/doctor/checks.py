@@ -7,7 +7,7 @@ row, and a test with a planted fault.
 from collections import Counter
 from dataclasses import dataclass
 
-from toolkit.data import splits
+from toolkit.data import names, splits
 from toolkit.data.reading import count
 
 TINY = 32  # pixels: below this side, resizing to a network's input invents most of what it sees
@@ -155,6 +155,17 @@ def _burnt_in(case):
                       "Look at some of them; cover or crop text before anything is shared.")
 
 
+def _names(case):
+    """Names that look as if they held a patient's or a lot's number, where no groups are known."""
+    found = names.offer(list(case.rows["path"])) if not (case.rows["group"] != "").any() else None
+    if found:
+        pattern, number = found
+        yield Finding("groups in names", "warning", (),
+                      f"The file names look as if pictures came in {count(number, 'group')}; unless told, such groups "
+                      "may stand on both sides of the split.",
+                      f"If the number in them is a patient, plant or lot, pass --group-pattern '{pattern}'.")
+
+
 def _converted(case):
     """What the decoder changed, summed up by kind."""
     noted = case.rows[case.rows["note"] != ""]
@@ -205,6 +216,7 @@ CHECKS = {
     "imbalance": _imbalance,
     "tiny": _tiny,
     "burnt-in text": _burnt_in,
+    "groups in names": _names,
     "converted": _converted,
     "left out": _left_out,
     "reading": _reader_notes,

@@ -29,14 +29,18 @@ class Probe(NamedTuple):
     searched: dict          # C -> cross-validated log-loss
     power: float            # one of POWERS
 
-    def logits(self, features):
-        """float32 (n, classes) from features (n, d) of any float type, an array or what gives arrays when indexed."""
+    def logits(self, features, rows=None):
+        """float32 (n, classes) from features (n, d) of any float type, an array or what gives arrays when indexed.
+
+        rows: numbers of those that are asked for, in their order; all of them if None.
+        """
         from threadpoolctl import threadpool_limits
 
-        logits = np.empty((features.shape[0], len(self.bias)), np.float32)
+        rows = np.arange(features.shape[0]) if rows is None else rows
+        logits = np.empty((len(rows), len(self.bias)), np.float32)
         with threadpool_limits(1):
-            for part in blocks(*features.shape):
-                logits[part] = np.asarray(features[part], np.float32) @ self.kernel + self.bias
+            for part in blocks(len(rows), features.shape[1]):
+                logits[part] = np.asarray(features[rows[part]], np.float32) @ self.kernel + self.bias
         return logits
 
 
@@ -79,6 +83,23 @@ def fit(features, rows, numbers, classes, weights, groups=None, seed=0, largest_
             found = solve_all(read, standard, span, numbers, weights, strength, found)[:, 0]
         kernel = found[:-1] / scale[:, None]
     return Probe(kernel.astype(np.float32), (found[-1] - mean @ kernel).astype(np.float32), strength, searched, power)
+
+
+def out_of_fold(features, numbers, classes, weigh, groups=None, seed=0, folds=5, step=None):
+    """Logits (n, classes) of every picture by a probe that was fitted without it and its group.
+
+    weigh(rows): weights of pictures. NaN for pictures that no fold could leave out, as the last ones of a class.
+    step(done, of) is called after each fold.
+    """
+    logits, parts = np.full((len(numbers), classes), np.nan, np.float32), folded(numbers, groups, seed, folds)
+    for done, (train, held) in enumerate(parts, 1):
+        if len(train) < len(numbers):
+            found = fit(features, train, numbers[train], classes, weigh(train),
+                        None if groups is None else groups[train], seed)
+            logits[held] = found.logits(features, held)
+        if step:
+            step(done, len(parts))
+    return logits
 
 
 def blocks(n, d):

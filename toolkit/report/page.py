@@ -117,7 +117,7 @@ def view(facts, drawings):
         "facts": ABSENT | facts, "test": test, "validation": metrics.get("validation") or {},
         "chosen": metrics.get("chosen"), "verdict": words.verdict(facts), "judgement": words.judgement(facts),
         "random": words.random_weights(facts), "caveats": words.caveats(facts),
-        "arithmetic": words.arithmetic(facts), "usage": words.usage(facts),
+        "arithmetic": words.arithmetic(facts), "folds": words.folds(facts), "usage": words.usage(facts),
         "tiles": tiles, "rows": rows, "columns": columns, "unit": words.units(test), "class_scores": words.CLASS_SCORES,
         "matrix": _matrix(facts), "confusions": words.confusions(facts), "mistakes": mistakes, "wrong": wrong,
         "findings": sorted(facts.get("findings") or [], key=lambda row: order.get(row.get("severity"), 2)),

@@ -114,6 +114,19 @@ def random_weights(facts):
             "scores are far below what the same data give with pretrained weights: take this run as a rehearsal only.")
 
 
+def folds(facts):
+    """What the probe is worth over all pictures, or ""."""
+    block = facts["metrics"].get("folds")
+    if not block:
+        return ""
+    auc, right = block["roc_auc"], block["balanced_accuracy"]
+    repeats = f", drawn {block['repeats']} times," if block["repeats"] > 1 else ""
+    said = ", ".join(f"{words} {number(entry['value'])}" + (f" ({between(entry)})" if between(entry) else "")
+                     for words, entry in (("ROC AUC", auc), ("balanced accuracy", right)))
+    return (f"Over {block['folds']} folds{repeats} of all {block['n']} pictures, each answered by a probe fitted "
+            f"without it and its group: {said}. These are more pictures than the test part has, but the probe's scores.")
+
+
 def arithmetic(facts):
     """How the frozen features were computed and how far the shipped file answers from them, or ""."""
     gap = facts["metrics"].get("gap") or {}

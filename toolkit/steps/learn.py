@@ -97,6 +97,28 @@ def probe(chosen, case, task, net, seen, progress):
     return found.logits(seen.pooled)
 
 
+def folds(chosen, case, task, seen, progress):
+    """Probabilities (n, classes) of every picture by probes without it and its group; None unless asked for."""
+    from toolkit.evaluation import calibration
+    from toolkit.features import probe
+
+    if not chosen.folds:
+        return None
+    step = progress.start("folds", f"Fitting the probe without each of {chosen.folds} folds in turn.")
+    groups = case.samples.rows["bound"].to_numpy()
+
+    def weigh(rows):
+        counts = np.bincount(case.numbers[rows], minlength=len(case.classes))
+        return task.sample_weights(case.numbers[rows], counts, chosen.class_weights == "balanced")
+
+    def once(repeat):
+        return calibration.softmax(probe.out_of_fold(
+            seen.pooled, case.numbers, len(case.classes), weigh, groups, chosen.seed + repeat, chosen.folds,
+            lambda done, of: step(repeat * of + done, chosen.fold_repeats * of)))
+
+    return np.mean([once(repeat) for repeat in range(chosen.fold_repeats)], axis=0)
+
+
 def weights(chosen, case, task, part):
     """What each picture of a part weighs, by its class's count in training."""
     counts = np.bincount(case.truth("train"), minlength=len(case.classes))

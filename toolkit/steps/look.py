@@ -82,9 +82,9 @@ def read(chosen, samples, task, store, run, progress):
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
     depth = Depth.of(chosen.depth)
-    samples, pixels = pictures(chosen, samples, store, step, depth)
+    samples, pixels = pictures(chosen, samples, store, step, depth, edits=decisions(chosen))
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
-    rows["group"], notes = grouped(rows, samples.problems, len(PARTS))
+    rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS))
     given = rows["split"].copy()
     part = splits.assign(rows["label"], rows["group"], rows["split"],
                          (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
@@ -104,11 +104,16 @@ def read(chosen, samples, task, store, run, progress):
     return case
 
 
-def grouped(rows, notes, parts):
-    """(groups of the rows, by DICOM patient where none are given; the notes, with one about it)."""
-    from toolkit.data import patients
+def grouped(chosen, rows, notes, parts):
+    """(groups of the rows; the notes, with one about them): as given, by --group-pattern, else by DICOM patient."""
+    from toolkit.data import names, patients
 
-    groups, note = patients.groups(rows, parts)
+    if chosen.group_pattern:
+        if (rows["group"] != "").any():
+            raise DataError("The data name groups, and --group-pattern finds others; leave one out.")
+        groups, note = names.groups(rows["path"], chosen.group_pattern)
+    else:
+        groups, note = patients.groups(rows, parts)
     return groups, (*notes, note) if note else notes
 
 
@@ -135,8 +140,18 @@ def rescaled(rows, depth):
     return depth.rule in RULES and depth.low is not None and any(span.full() != ends for span in spans)
 
 
-def pictures(chosen, samples, store, step, depth, how=None):
-    """(samples that can be read, with their facts; Rows of their pixels); how: (size, channels, resize), else chosen's.
+def decisions(chosen):
+    """The edits of --edits, or of the file beside the data."""
+    from toolkit.data import edits
+
+    path = None if chosen.edits == "none" else chosen.edits or edits.beside(chosen.data)
+    return edits.read(path) if path else []
+
+
+def pictures(chosen, samples, store, step, depth, how=None, edits=()):
+    """(samples that can be read, with their facts, after `edits`; Rows of their pixels).
+
+    how: (size, channels, resize), else what is chosen.
     """
     from toolkit.data import manifest, patients
     from toolkit.features.rows import Rows
@@ -151,6 +166,7 @@ def pictures(chosen, samples, store, step, depth, how=None):
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
                             lambda number: patients.key(number, secret))
     samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)
+    samples = manifest.edited(samples, edits)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
                                                                        chosen.workers, depth)])

@@ -111,6 +111,21 @@ def metrics(chosen, case, logits, kept, temperature, seconds):
     }
 
 
+def fold_scores(chosen, case, task, probabilities, run):
+    """Scores of all pictures together, each answered by a probe that had not seen it; their answers go to folds.csv."""
+    from toolkit.evaluation import scores
+
+    if probabilities is None:
+        return None
+    asked = np.flatnonzero(np.isfinite(probabilities).all(1))
+    groups = case.samples.rows["bound"].to_numpy()[asked]
+    answers(case, task, probabilities, asked, run.folds)
+    block = scores.scores(case.numbers[asked], probabilities[asked], case.classes,
+                          groups if len(np.unique(groups)) < len(groups) else None, chosen.resamples, chosen.seed)
+    run.say(f"The probe over {chosen.folds} folds of all {len(asked)} pictures: {in_words(block)}.")
+    return {"folds": chosen.folds, "repeats": chosen.fold_repeats, "model": "probe", **block}
+
+
 def check_still(tuned):
     """Fail the run where a frozen weight or a still batch statistic has moved at all."""
     if tuned.moved:
@@ -133,17 +148,21 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
 
 
 def predictions(case, task, probabilities, run):
-    """predictions.csv: a row a picture of validation and test, its probabilities in the order of the classes."""
+    """predictions.csv: a row a picture of validation and test."""
+    answers(case, task, probabilities, np.concatenate([case.rows[part] for part in MEASURED]), run.predictions)
+
+
+def answers(case, task, probabilities, rows, path):
+    """A table of the pictures `rows` with their probabilities, in the order of the classes."""
     from toolkit.data.spreadsheet import to_csv
     from toolkit.files import write_atomic
 
-    rows = np.concatenate([case.rows[part] for part in MEASURED])
-    answers = task.decode(probabilities[rows], case.classes)
+    names = task.decode(probabilities[rows], case.classes)
     columns = ["split", "path", "label", "predicted", *(f"p_{name}" for name in case.classes)]
     table = case.samples.rows
     data = to_csv(columns, ([table["split"].iat[row], table["path"].iat[row], table["label"].iat[row], answer,
-                             *(float(p) for p in probabilities[row])] for row, answer in zip(rows, answers)))
-    write_atomic(run.predictions, data if data.isascii() else codecs.BOM_UTF8 + data)  # Excel needs the mark for more
+                             *(float(p) for p in probabilities[row])] for row, answer in zip(rows, names)))
+    write_atomic(path, data if data.isascii() else codecs.BOM_UTF8 + data)  # Excel needs the mark for more
 
 
 def model_facts(chosen, case, net, kept, measured):

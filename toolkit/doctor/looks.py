@@ -1,0 +1,57 @@
+"""What a picture looks like in a few numbers, measured once on the kept pixels, for checks that compare pictures."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+SIDE = 64    # of the thumbnail
+BLOCK = 64   # pictures in memory at a time
+BINS = 64    # of grey values
+PLAIN = 1e-4  # variance (of 0..1) that is added to a picture's own: noise in a flat picture is not sharp
+
+
+class Looks(NamedTuple):
+    """Arrays (n,), and `thumbnails`, uint8 (n, SIDE, SIDE).
+
+    brightness, contrast: mean and standard deviation of grey, 0..1. sharpness: energy of the Laplacian over the
+    variance of grey. entropy: of BINS grey values, 0..6 bits. colour: mean distance of the largest from the smallest
+    channel, 0..1.
+    """
+
+    brightness: np.ndarray
+    contrast: np.ndarray
+    sharpness: np.ndarray
+    entropy: np.ndarray
+    colour: np.ndarray
+    thumbnails: np.ndarray
+
+
+def measured(pixels, step=None):
+    """Looks of `pixels`, which gives uint8 (m, height, width, 1 or 3) when indexed by m rows; step(done, of)."""
+    count = len(pixels)
+    numbers, thumbnails = np.empty((5, count), np.float32), np.empty((count, SIDE, SIDE), np.uint8)
+    for start in range(0, count, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, count))
+        for row, picture in zip(rows, pixels[rows]):
+            numbers[:, row], thumbnails[row] = look(picture)
+        if step:
+            step(int(rows[-1]) + 1, count)
+    return Looks(*numbers, thumbnails)
+
+
+def look(picture):
+    """((brightness, contrast, sharpness, entropy, colour), thumbnail) of uint8 (height, width, 1 or 3)."""
+    import cv2
+
+    colour = 0.0
+    grey = picture[..., 0]
+    if picture.shape[2] == 3:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        colour = float((picture.max(2).astype(np.int16) - picture.min(2)).mean()) / 255
+    share = grey.astype(np.float32) / 255
+    variance = float(share.var())
+    sharpness = float(np.square(cv2.Laplacian(share, cv2.CV_32F)).mean()) / (variance + PLAIN)
+    shares = np.bincount(grey.ravel() // (256 // BINS), minlength=BINS) / grey.size
+    entropy = float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum())
+    thumbnail = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return (float(share.mean()), variance ** 0.5, sharpness, entropy, colour), thumbnail
