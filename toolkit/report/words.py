@@ -124,7 +124,7 @@ def folds(facts):
     said = ", ".join(f"{words} {number(entry['value'])}" + (f" ({between(entry)})" if between(entry) else "")
                      for words, entry in (("ROC AUC", auc), ("balanced accuracy", right)))
     return (f"Over {block['folds']} folds{repeats} of all {block['n']} pictures, each answered by a probe fitted "
-            f"without it and its group: {said}. These are more pictures than the test part has, but the probe's scores.")
+            f"without it and its group: {said}. More pictures than the test part has, but the probe's scores.")
 
 
 def arithmetic(facts):
