@@ -5,45 +5,20 @@ row, and a test with a planted fault.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 
 from toolkit.data import names, splits
 from toolkit.data.reading import count
+from toolkit.doctor import quality
+from toolkit.doctor.findings import SEVERITIES, Case, Finding
 
 TINY = 32  # pixels: below this side, resizing to a network's input invents most of what it sees
 IMBALANCE = 10  # largest class over smallest, from which it is warned
 BURNT_IN = "DICOM: text"  # how the decoder's note on it begins
-SEVERITIES = ("error", "warning", "note")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """`check`: name of the row; `severity`: one of SEVERITIES; `pictures`: paths; what was found; what to do."""
-
-    check: str
-    severity: str
-    pictures: tuple
-    sentence: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Case:
-    """`rows`: DataFrame with path, label, split, group, sha256, fingerprint, width, height, note.
-
-    `unreadable`: (path, label, reason) of pictures dropped; `left_out`: (path, reason) of files passed over; `notes`:
-    sentences of the reader.
-    """
-
-    rows: object
-    unreadable: tuple = ()
-    left_out: tuple = ()
-    notes: tuple = ()
-
-
-def examine(rows, unreadable=(), left_out=(), notes=()):
-    """All findings on prepared rows, gravest first -> list of Finding."""
-    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes))
+def examine(rows, unreadable=(), left_out=(), notes=(), looks=None):
+    """All findings on prepared rows, gravest first -> list of Finding; without `looks` those that need no pixels."""
+    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks)
     found = [finding for check in CHECKS.values() for finding in check(case)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -217,6 +192,7 @@ CHECKS = {
     "tiny": _tiny,
     "burnt-in text": _burnt_in,
     "groups in names": _names,
+    **quality.CHECKS,
     "converted": _converted,
     "left out": _left_out,
     "reading": _reader_notes,
