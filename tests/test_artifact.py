@@ -173,7 +173,9 @@ def test_a_bare_operation_is_refused_before_a_file_is_made():
 
 @pytest.mark.parametrize("change", [
     {"classes": ["a", "b"]}, {"classes": ["a", "a", "b"]}, {"task": None},
-    {"input": {**FACTS["input"], "height": 13}}, {"input": {**FACTS["input"], "resize": 1}}])
+    {"input": {**FACTS["input"], "height": 13}}, {"input": {**FACTS["input"], "resize": 1}},
+    {"input": {**FACTS["input"], "depth": {"rule": "auto"}}}, {"input": {**FACTS["input"], "depth": "auto"}},
+    {"input": {**FACTS["input"], "depth": {"rule": "full", "low": "0", "high": 4095}}}])
 def test_facts_that_do_not_describe_the_model_are_refused(change, tmp_path):
     with pytest.raises(ValueError):
         artifact.write(tmp_path, small(), {**FACTS, **change}, PIXELS)

@@ -158,6 +158,12 @@ def check_facts(facts, model=None):
     classes, sides = facts["classes"], [facts["input"][side] for side in ("height", "width", "channels")]
     if not isinstance(facts["task"], str) or not isinstance(facts["input"].get("resize"), str):
         raise ValueError("task and input.resize must be text")
+    depth = facts["input"].get("depth")
+    if depth is not None and not (isinstance(depth, dict) and set(depth) == {"rule", "low", "high"}
+                                  and isinstance(depth["rule"], str)
+                                  and all(depth[end] is None or type(depth[end]) in (int, float)
+                                          for end in ("low", "high"))):
+        raise ValueError("input.depth must be a rule with its two ends")
     if not (isinstance(classes, list) and classes and all(isinstance(c, str) for c in classes)
             and len(set(classes)) == len(classes)):
         raise ValueError("classes must be a list of different names")
