@@ -9,8 +9,9 @@
 | pixel padding | black, and left out where the range of values is looked for |
 | several frames | one is read: the first, or the one asked for |
 
-Compressed pixels want decoders that come as wheels of their own: pip install pylibjpeg pylibjpeg-libjpeg
-pylibjpeg-openjpeg pylibjpeg-rle.
+Compressed pixels want decoders: RLE, JPEG, JPEG-LS and JPEG 2000 come with toolkit[dicom]; lossless JPEG wants
+pylibjpeg-libjpeg too, whose licence (GPL 3) is not ours to choose. (GDCM would read them all, but brings symbols of its
+own into the process, in which TensorFlow or OpenVINO then crash.)
 """
 
 import io
@@ -116,7 +117,8 @@ def _pixels(found, frame):
         if syntax is None:
             reason = "its header does not say how the pixels are written"
         elif "missing dependencies" in text or "no available" in text or "required dependencies" in text:
-            reason = f"{syntax.name} wants a decoder that is not installed; {HINT}"
+            more = " pylibjpeg-libjpeg" if "JPEG Lossless" in syntax.name else ""
+            reason = f"{syntax.name} wants a decoder that is not installed; {HINT}{more}"
         elif "less than expected" in text or "no pixel data" in text.lower():
             reason = "its pixels are missing or cut short"
         else:
