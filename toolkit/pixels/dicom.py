@@ -15,6 +15,7 @@ own into the process, in which TensorFlow or OpenVINO then crash.)
 """
 
 import io
+import logging
 import warnings
 from typing import NamedTuple
 
@@ -91,15 +92,22 @@ def read(data, frame=0, windowed=True, largest=None):
                   _patient(found))
 
 
-def _dataset(data, pixels=True):
+def _library():
+    """The module pydicom, kept from telling on the screen what it meets in headers and what it cannot decode."""
     try:
         import pydicom
     except ImportError:
         raise Refused(f"a DICOM file; {HINT} lets it be read, or export it as PNG or TIFF") from None
+    if logging.getLogger("pydicom").level <= logging.CRITICAL:
+        logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+        warnings.filterwarnings("ignore", module="pydicom")
+    return pydicom
+
+
+def _dataset(data, pixels=True):
+    pydicom = _library()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of values that break the standard: they would show what they are
-            return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels)
+        return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels)
     except Exception as error:  # whatever a damaged file makes pydicom raise; its text may hold a name
         raise Refused(f"a DICOM file whose header is damaged ({type(error).__name__})") from None
 
@@ -108,21 +116,20 @@ def _pixels(found, frame):
     from pydicom.pixels import pixel_array
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return pixel_array(found, index=frame)
+        return pixel_array(found, index=frame)
     except Exception as error:
         text = str(error)
         syntax = getattr(getattr(found, "file_meta", None), "get", lambda *_: None)("TransferSyntaxUID")
+        name = getattr(syntax, "name", "").partition(",")[0].partition(" (")[0]
         if syntax is None:
             reason = "its header does not say how the pixels are written"
         elif "missing dependencies" in text or "no available" in text or "required dependencies" in text:
-            more = " pylibjpeg-libjpeg" if "JPEG Lossless" in syntax.name else ""
-            reason = f"{syntax.name} wants a decoder that is not installed; {HINT}{more}"
+            more = " pylibjpeg-libjpeg" if name == "JPEG Lossless" else ""
+            reason = f"{name} wants a decoder that is not installed; {HINT}{more}"
         elif "less than expected" in text or "no pixel data" in text.lower():
             reason = "its pixels are missing or cut short"
         else:
-            reason = f"its pixels ({syntax.name}) cannot be decoded"
+            reason = f"its pixels ({name}) cannot be decoded"
         raise Refused(f"a DICOM file, but {reason}") from None
 
 
@@ -134,13 +141,11 @@ def _grey(found, stored, windowed, notes):
     """(one number a pixel, what of them is black, what white): modality table first, then the window."""
     from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        values = apply_modality_lut(stored, found)
-        ends = _ends(found) if windowed else None
-        if ends:
-            values = apply_voi_lut(values, found, index=0)
-            notes.append("DICOM: the file's own window applied")
+    values = apply_modality_lut(stored, found)
+    ends = _ends(found) if windowed else None
+    if ends:
+        values = apply_voi_lut(values, found, index=0)
+        notes.append("DICOM: the file's own window applied")
     plain = stored.dtype.itemsize == 1 and values is stored  # counts of at most 8 bits need no rule
     low, high = ends or ((0, 2 ** int(found.get("BitsStored", 8)) - 1) if plain and stored.dtype.kind == "u" else
                          (None, None))
