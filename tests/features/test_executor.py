@@ -1,6 +1,10 @@
 """What computes a frozen network: which of them, in batches of one shape, each picture alone. Held on both backends."""
 
 import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +14,7 @@ from tests import tiny
 from toolkit.errors import OptionError
 from toolkit.features import executor
 
+ROOT = Path(__file__).resolve().parents[2]
 PIXELS, _ = tiny.pictures(75)
 
 
@@ -158,3 +163,45 @@ def test_keras_is_left_alone_where_another_is_asked_for_or_a_gpu_may_compute(mon
     monkeypatch.setattr(executor, "sys", SimpleNamespace(meta_path=[], modules={}))
     executor.alone(asked.get("executor", "auto"), asked.get("device", "auto"))
     assert environment.get("KERAS_BACKEND") == asked.get("backend") and executor.sys.meta_path == []
+
+
+SIGNALLED = """
+import gc, os, signal
+import numpy as np
+from toolkit.features import executor
+if {alone}:
+    executor.alone("auto", "cpu")
+import keras
+
+def network(channels):
+    pixels = keras.Input((16, 16, 3))
+    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(channels, 3)(pixels)))
+
+batch, kept = np.zeros((executor.BATCH, 16, 16, 3), np.float32), []
+for channels in (4, 5, 6):
+    model = network(channels)
+    compute = executor.build(model, "openvino", "float32")
+    compute(batch)
+    if {alone}:
+        model.predict_on_batch(batch)
+    kept.append((model, compute))
+while kept:  # the first made goes first
+    kept.pop(0)
+    del model, compute
+    gc.collect()
+    model = compute = None
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("stopped by hand")
+"""
+
+
+@openvino
+@pytest.mark.parametrize("alone", [False, True])
+def test_E1_ctrl_c_still_arrives_after_several_networks_have_come_and_gone(alone):
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run([sys.executable, "-c", SIGNALLED.replace("{alone}", str(alone))], text=True,
+                          capture_output=True, cwd=ROOT, env=environment)
+    assert (done.returncode, done.stdout.strip()) == (0, "stopped by hand"), done.stderr[-500:]

@@ -7,6 +7,7 @@ number keeps 8 bits and features take half of the time. On ultrasound pictures t
 worst.
 """
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -60,7 +61,7 @@ class OpenVINO:
     def __call__(self, batch):
         """List of float32 arrays (BATCH, ...) of one batch."""
         if self.compiled is None:  # where all features are kept already, never
-            self.compiled = library().Core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": self.hint})
+            self.compiled = core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": self.hint})
         found = self.compiled(batch, share_outputs=True)
         return [found[i] for i in range(self.outputs)]
 
@@ -82,7 +83,7 @@ def build(model, executor="auto", precision="auto", on_gpu=False):
                 raise OptionError(f"--executor openvino: {reason}, which is not translated; leave it out.") from None
     from toolkit.training import device
 
-    able = on_gpu and device.precision("auto") == "bfloat16"
+    able = on_gpu and device.of_card() == "bfloat16"
     if precision == "bfloat16" and not able:
         raise OptionError("--feature-precision bfloat16 wants --executor openvino, or a GPU that multiplies it; leave "
                           "it out.")
@@ -115,7 +116,7 @@ def alone(executor, device):
     os.environ["KERAS_BACKEND"] = "openvino"
     sys.meta_path.insert(0, Absent())
     sys.modules.setdefault("scipy.signal", Later("scipy.signal"))  # half a second, for functions of sound
-    library()
+    core()
 
 
 class Absent:
@@ -149,9 +150,25 @@ def library():
     return openvino
 
 
+@functools.cache
+def core():
+    """OpenVINO's core: one for the process, Keras's calls included, and never let go.
+
+    Each gives signals a stack of its own as it begins and puts the former one back as it ends. Where that one was
+    another core's, which has ended before, the next Ctrl-C would crash the process.
+    """
+    found = library().Core()
+
+    def compile_model(model, device_name="CPU", config=None):
+        return found.compile_model(model, device_name, config or {})
+
+    library().compile_model = compile_model
+    return found
+
+
 def has_bfloat16():
     """Whether the processor multiplies bfloat16."""
-    return "BF16" in library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def forward(compute, count, read, step=None):

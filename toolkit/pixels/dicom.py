@@ -10,12 +10,13 @@
 | several frames | one is read: the first, or the one asked for |
 
 Compressed pixels want decoders: RLE, JPEG, JPEG-LS and JPEG 2000 come with toolkit[dicom]; lossless JPEG wants
-pylibjpeg-libjpeg too, whose licence (GPL 3) is not ours to choose. (GDCM would read them all, but brings symbols of its
-own into the process, in which TensorFlow or OpenVINO then crash.)
+pylibjpeg-libjpeg too, whose licence (GPL 3) is yours to accept. GDCM, which would read them all, is left aside even
+where it is installed: it spreads its own symbols over the process, in which TensorFlow or OpenVINO then crash.
 """
 
 import io
 import logging
+import sys
 import warnings
 from typing import NamedTuple
 
@@ -93,7 +94,8 @@ def read(data, frame=0, windowed=True, largest=None):
 
 
 def _library():
-    """The module pydicom, kept from telling on the screen what it meets in headers and what it cannot decode."""
+    """The module pydicom, kept from GDCM and from telling on the screen what it meets in headers or cannot decode."""
+    sys.modules.setdefault("gdcm", None)
     try:
         import pydicom
     except ImportError:

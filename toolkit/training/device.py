@@ -170,10 +170,13 @@ def precision(asked):
     """
     if asked != "auto":
         return asked
+    return of_card() or ("bfloat16" if processors() == 1 and processor_multiplies_bfloat16() else "float32")
+
+
+def of_card():
+    """The 16 bits that the first GPU of NVIDIA's multiplies, bfloat16 or float16; None where there is none."""
     able = capability()
-    if able is None:
-        return "bfloat16" if processors() == 1 and processor_multiplies_bfloat16() else "float32"
-    return "bfloat16" if able >= MIXED_BFLOAT16 else "float16"
+    return able and ("bfloat16" if able >= MIXED_BFLOAT16 else "float16")
 
 
 def processor_multiplies_bfloat16():
