@@ -166,7 +166,7 @@ def test_keras_is_left_alone_where_another_is_asked_for_or_a_gpu_may_compute(mon
 
 
 SIGNALLED = """
-import gc, os, signal
+import gc, os, signal, time
 import numpy as np
 from toolkit.features import executor
 if {alone}:
@@ -190,9 +190,10 @@ while kept:  # the first made goes first
     del model, compute
     gc.collect()
     model = compute = None
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
 try:
     os.kill(os.getpid(), signal.SIGINT)
-    signal.pause()
+    time.sleep(60)
 except KeyboardInterrupt:
     print("stopped by hand")
 """
