@@ -12,17 +12,17 @@ PACKAGE = Path(__file__).resolve().parents[1] / "toolkit"
 APPS = PACKAGE.parent / "apps"
 FLOORS = (  # uppermost first; a room imports from the floors below its own, and from itself
     {"apps"},
-    {"finetune", "predict", "evaluate"},  # the commands
+    {"finetune", "predict", "evaluate", "check", "estimate", "heatmaps", "dashboard"},  # the commands
     {"steps"},                           # what the commands are made of
     {"options"},
     {"commandline"},
-    {"tasks", "explain", "doctor"},
+    {"tasks", "explain", "doctor", "runs"},
     {"features", "data", "evaluation"},
     {"backbones", "pixels"},
     {"training", "report"},
     {"artifact"},
     {"portable"},
-    {"run", "progress"},
+    {"run", "progress", "queue"},
     {"files"},
     {"errors"},
 )

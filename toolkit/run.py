@@ -34,7 +34,7 @@ SCHEMA = 1
 FILES = {
     "run": "run.json", "events": "events.jsonl", "status": "status.json", "log": "log.txt",
     "manifest": "manifest.csv", "predictions": "predictions.csv", "folds": "folds.csv", "metrics": "metrics.json",
-    "doctor": "doctor.json",
+    "doctor": "doctor.json", "thumbnails": "thumbnails.zip", "heatmaps": "heatmaps", "thresholds": "thresholds.json",
     "report": "report.html", "model_card": "model_card.md", "figures": "figures",
     "model": "model.keras", "model_facts": "model.json", "checkpoints": "checkpoints",
     "checkpoint": "checkpoints/last.npz", "scratch": "scratch",
