@@ -269,7 +269,7 @@ def locked(folder, keep=False):
     except OSError as error:
         raise OptionError(f"{folder} cannot be written: {error.strerror}; name another folder.") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        taken(handle)
     except OSError as error:
         owner = plain(os.pread(handle, 200, 0).decode("utf-8", "replace").strip()) or "another process"
         os.close(handle)
@@ -280,6 +280,17 @@ def locked(folder, keep=False):
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()}, since {now()}\n".encode(), 0)
     return handle
+
+
+def taken(handle, tries=5):
+    """Take the lock of an open file; whoever only looks whether it is free has it for a moment."""
+    for left in reversed(range(tries)):
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not left:
+                raise
+            time.sleep(0.03)
 
 
 def versions():

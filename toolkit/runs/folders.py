@@ -1,0 +1,88 @@
+"""Where runs lie, and which names may point there.
+
+Below a folder of runs the dashboard keeps its own things in `.dashboard`, readable for its user alone:
+
+    token                       secret of the first address
+    starts/KIND-ID.json .log    what was started: command, time; what it printed
+    uploads/ID/                 what came through the browser
+    checks/ID/ predictions/ID/  what was looked at and answered there
+    trash/                      deleted runs
+"""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from toolkit.errors import OptionError
+
+HIDDEN = ".dashboard"
+KINDS = {"runs": "", "checks": f"{HIDDEN}/checks", "predictions": f"{HIDDEN}/predictions"}
+LONGEST = 255  # bytes of a folder's name
+
+
+def checked(root, name, kind="runs"):
+    """The folder of that name directly below `root` (or where `kind` lies); None for anything else.
+
+    A name is one part of a path, neither hidden nor with control characters; a symbolic link is no folder of ours.
+    """
+    if not isinstance(name, str) or not name or name.startswith(".") or "/" in name or "\\" in name:
+        return None
+    if len(os.fsencode(name)) > LONGEST or any(ord(c) < 32 or ord(c) == 127 for c in name):
+        return None
+    folder = Path(root, KINDS[kind], name)
+    return folder if folder.is_dir() and not folder.is_symlink() else None
+
+
+def listed(root, kind="runs"):
+    """The folders below `root` that may be runs, in no order."""
+    try:
+        with os.scandir(Path(root, KINDS[kind])) as entries:
+            return [Path(entry.path) for entry in entries
+                    if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+                    and checked(root, entry.name, kind)]
+    except OSError:
+        return []
+
+
+def own(root, *parts):
+    """A folder of the dashboard's own below `root`, made if it is missing. OptionError where it cannot be."""
+    folder = Path(root, HIDDEN, *parts)
+    try:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        for part in reversed([folder, *folder.parents[:len(parts)]]):
+            part.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"{folder} cannot be made: {error.strerror}; name another folder by --runs.") from error
+    return folder
+
+
+@contextlib.contextmanager
+def alone(path):
+    """Hold the lock of the file `path`, waiting for whoever has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def held(path):
+    """Whether some process holds the lock of the file `path`; False where there is no such file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back at once: a run that begins now tries again
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def size(folder):
+    """Bytes of all files below a folder."""
+    return sum(os.lstat(os.path.join(place, file)).st_size for place, _, files in os.walk(folder) for file in files)

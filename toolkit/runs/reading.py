@@ -1,0 +1,93 @@
+"""What a run folder says, read with suspicion: it may be half written, from another version, or made to deceive.
+
+Every reader has a bound in bytes, checks types, and raises UntrustedError, or leaves out and counts what is odd.
+"""
+
+import json
+import os
+import stat
+from functools import lru_cache
+
+from toolkit.errors import UntrustedError, plain
+
+FACTS = 4 << 20           # bytes of a JSON file of a run
+EVENTS = 32 << 20         # bytes of events.jsonl that are looked at, from its end
+LINE = 100_000            # bytes of a line of it
+LOG = 256 << 10           # bytes of log.txt, from its end
+
+
+def facts(path, largest=FACTS):
+    """The JSON object of a file (a copy is not made: do not change it); UntrustedError where it is none.
+
+    Read anew only when the file has changed.
+    """
+    try:
+        info = os.stat(path, follow_symlinks=False)
+    except OSError as error:
+        raise UntrustedError(f"{path.name} cannot be read: {error.strerror}.") from error
+    if not stat.S_ISREG(info.st_mode) or info.st_size > largest:
+        raise UntrustedError(f"{path.name} is no file of at most {largest:,} bytes.")
+    return parsed(path, info.st_mtime_ns, info.st_size)
+
+
+@lru_cache(4096)
+def parsed(path, changed, size):
+    """The object of a file that has not changed since."""
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read(size + 1))
+        if not isinstance(found, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise UntrustedError(f"{path.name} is damaged ({plain(error)[:200]}).") from error
+    return found
+
+
+def number(value, low=float("-inf"), high=float("inf")):
+    """`value` where it is a number in a range, else None."""
+    fine = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+    return value if fine else None
+
+
+def text(value, longest=2000):
+    """`value` as one safe line where it is text, else ""."""
+    return plain(value[:longest]) if isinstance(value, str) else ""
+
+
+def tail(path, largest):
+    """The last `largest` bytes of a file from a line's begin on, and whether something was left out before them."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return b"", False
+    with os.fdopen(handle, "rb") as file:
+        info = os.fstat(handle)
+        if not stat.S_ISREG(info.st_mode):
+            return b"", False
+        start = max(0, info.st_size - largest)
+        file.seek(start)
+        data = file.read(largest)
+    return (data.partition(b"\n")[2] if start else data), start > 0
+
+
+def events(path):
+    """(the events of a run in their order, how many lines are junk); half a last line is left out, not counted."""
+    data, _ = tail(path, EVENTS)
+    whole, _, rest = data.rpartition(b"\n")
+    found, junk = [], 0
+    for line in whole.split(b"\n") if whole else ():
+        try:
+            event = json.loads(line) if len(line) <= LINE else None
+        except (ValueError, RecursionError):
+            event = None
+        if isinstance(event, dict) and isinstance(event.get("phase"), str):
+            found.append(event)
+        elif line.strip():
+            junk += 1
+    return found, junk
+
+
+def log(path, lines=200):
+    """The last lines of a log, safe to show."""
+    data, _ = tail(path, LOG)
+    return [plain(line)[:2000] for line in data.decode("utf-8", "replace").split("\n")[-lines - 1:] if line.strip()]
