@@ -18,12 +18,25 @@ def write_atomic(path, data):
 
     Raises ResourceError, with the path and the system's reason, where it cannot be written; no rest is left.
     """
-    path = Path(path)
     data = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    with replacing(path, len(data)) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path, need=0):
+    """An open file that stands at `path` once the block has ended well, as `write_atomic` says.
+
+    need: its bytes, as far as they are known, for the error.
+    """
+    path = Path(path)
     temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            try:
+                yield file
+            finally:
+                need = max(need, file.tell())
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -33,7 +46,7 @@ def write_atomic(path, data):
         finally:
             os.close(folder)
     except OSError as error:
-        raise unwritten(path, len(data), error) from error
+        raise unwritten(path, need, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -140,6 +140,7 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
 
     run.json(run.metrics, measured)
     predictions(case, task, probabilities, run)
+    thumbnails(case, chosen.resize, run)
     rows = case.rows["test"][:8]
     artifact.write(run.folder, final, model_facts(chosen, case, net, kept, measured), case.pixels[rows])
     told = report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run)
@@ -150,6 +151,14 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
 def predictions(case, task, probabilities, run):
     """predictions.csv: a row a picture of validation and test."""
     answers(case, task, probabilities, np.concatenate([case.rows[part] for part in MEASURED]), run.predictions)
+
+
+def thumbnails(case, resize, run):
+    """thumbnails.zip: the pictures of validation and test, small."""
+    from toolkit.pixels import thumbnails
+
+    rows = np.concatenate([case.rows[part] for part in MEASURED])
+    thumbnails.write(run.thumbnails, *thumbnails.of(case.pixels, case.samples.rows, rows, resize))
 
 
 def answers(case, task, probabilities, rows, path):
