@@ -1,11 +1,13 @@
 """python -m toolkit.predict: a row a picture, whatever the pictures are, or one sentence why not."""
 
 import csv
+import hashlib
 import io
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 
 from toolkit import artifact, errors, predict
+from toolkit.pixels import thumbnails
 from toolkit.pixels.decode import DECODER
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,6 +201,75 @@ def test_a_model_that_pictures_cannot_feed_is_refused(finished, pictures, tmp_pa
     (place / "model.json").write_text(json.dumps(facts))
     assert run(place, pictures) == 2
     assert "by stretch; pictures become squares" in capsys.readouterr().err
+
+
+def zipped(path, folder, more=()):
+    """A zip of all files below a folder, and of (name, bytes)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder))
+        for name, data in more:
+            archive.writestr(name, data)
+    return path
+
+
+def test_a_zip_is_answered_as_the_folder_it_was_made_of(finished, pictures, tmp_path, capsys):
+    packed = zipped(tmp_path / "new.zip", pictures)
+    for given, out in ((pictures, "folder.csv"), (packed, "zip.csv")):
+        assert run(finished, given, "--out", tmp_path / out, "--cache-dir", tmp_path / "store") == 0
+    folder, unpacked = (table((tmp_path / out).read_text("utf-8-sig")) for out in ("folder.csv", "zip.csv"))
+    for row in folder + unpacked:
+        row["path"] = row["path"].removeprefix(f"{pictures}/").removeprefix(f"{packed}/")
+    assert unpacked == folder and len(folder) == 7
+    assert "3 files passed over" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["unpacked"]
+
+
+@pytest.mark.parametrize("case, code, says", [
+    ("climbs", 6, "its entry '../out.png'"), ("no zip", 6, "is damaged or no zip"), ("empty", 3, "holds no file"),
+    ("no picture", 3, "no picture in")])
+def test_I1_a_zip_that_is_hostile_or_holds_nothing_is_refused(finished, tmp_path, capsys, case, code, says):
+    empty, packed, out = tmp_path / "empty", tmp_path / "new.zip", tmp_path / "out.csv"
+    empty.mkdir()
+    zipped(packed, empty, {"climbs": [("../out.png", b"x")], "no picture": [("a.txt", b"x")]}.get(case, ()))
+    if case == "no zip":
+        packed.write_bytes(b"PK cut")
+    assert run(finished, packed, "--out", out, "--cache-dir", tmp_path / "store") == code
+    assert says in capsys.readouterr().err and not out.exists() and not (tmp_path / "out.png").exists()
+
+
+def test_small_copies_lie_under_the_keys_of_the_manifest(finished, pictures, tmp_path):
+    folder = tmp_path / "answer"
+    folder.mkdir()
+    assert run(finished, pictures, pictures / "b.png", "--out", folder / "predictions.csv", "--thumbnails",
+               folder / "thumbnails.zip", "--batch-size", 2) == 0
+    answers, rows = (table((folder / name).read_text("utf-8-sig")) for name in ("predictions.csv", "manifest.csv"))
+    assert [row["path"] for row in rows] == [row["path"] for row in answers]
+    for answer, row in zip(answers, rows):
+        data = Path(row["file"]).read_bytes()
+        assert row["sha256"] == (hashlib.sha256(data).hexdigest() if data else "")
+        small = thumbnails.read(folder / "thumbnails.zip", row["sha256"][:16])
+        assert (small is None) == bool(answer["error"])
+        assert (row["width"], row["height"]) == (("", "") if answer["error"] else
+                                                 ("1", "1") if "=cmd" in row["path"] else ("20", "12"))
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.csv", "predictions.csv", "thumbnails.zip"]
+
+
+def test_G6_small_copies_replace_nothing_and_go_with_what_fails(finished, pictures, tmp_path, capsys):
+    (tmp_path / "manifest.csv").write_text("old")
+    assert run(finished, pictures, "--thumbnails", tmp_path / "thumbnails.zip") == 2
+    assert "manifest.csv exists already" in capsys.readouterr().err
+    (tmp_path / "manifest.csv").unlink()
+    assert run(finished, pictures / "empty.png", "--thumbnails", tmp_path / "thumbnails.zip") == 3
+    assert [path.name for path in tmp_path.iterdir()] == [pictures.name]
+
+
+def test_how_far_it_is_is_told_now_and_then(finished, pictures, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "NEWS_EVERY", -1)
+    assert run(finished, pictures, "--batch-size", 3) == 0
+    said = capsys.readouterr().err
+    assert "7 pictures to look at" in said and said.count(" of 7 pictures, about ") == 2
 
 
 def test_the_number_of_pictures_at_a_time_changes_nothing(finished, pictures, tmp_path):

@@ -12,6 +12,11 @@ from toolkit.commandline import allowed, fits, typed
 from toolkit.errors import OptionError
 
 STAGES = ("head", "layer4", "layer3", "layer2", "layer1", "stem")
+PRESETS = {  # what the options file and the command line do not say otherwise
+    "fast": {"train_from": "head"},                      # the probe alone: seconds for a few hundred pictures
+    "balanced": {},
+    "best": {"size": 288, "augment": "medium", "epochs": 20, "patience": 5, "cache_views": 8, "folds": 5},
+}
 
 
 def option(default, help, unit="", low=None, high=None, choices=None, short_of=None):
@@ -25,6 +30,7 @@ def positional(help, default=dataclasses.MISSING, many=False):
     return field(default=default, metadata=dict(help=help, positional=True, many=many))
 
 
+NO_WAIT = "refuse to start, instead of waiting, while another run computes on the same device"
 DATA = "folder of class folders, folder with train/val/test, CSV/TSV/Parquet table, MedMNIST .npz, a zip of these"
 
 
@@ -86,7 +92,12 @@ class Work:
 class Finetune(Data, Work):
     """Fine-tune an ImageNet network on a folder or table of pictures, and measure it honestly."""
 
+    PRESETS = PRESETS
+
     data: str = positional(f"{DATA}, or sample:cells", default="")
+
+    preset: str = option("balanced", "options to start from, which those that are given replace: fast is the probe "
+                         "alone, balanced the defaults, best takes several times as long", choices=tuple(PRESETS))
 
     # which pictures decide and test
     test_data: str | None = option(None, "further pictures, given as DATA is, that are the whole test part")
@@ -155,6 +166,7 @@ class Finetune(Data, Work):
     accept_changed_data: bool = option(False, "with --resume: where the data have changed, begin a new run with the "
                                        "same options instead")
     devices: int = option(1, "GPUs of this machine that share the work", low=1, high=64)
+    no_wait: bool = option(False, NO_WAIT)
 
     def check(self):
         """Refuse what only two options together make wrong."""
@@ -197,8 +209,12 @@ class Predict:
     """Let a finished model look at new pictures; one row a picture."""
 
     model: str = positional("run folder, or its model.keras or model.json", default="")
-    pictures: list[str] = positional("pictures, or folders of pictures", default=(), many=True)
+    pictures: list[str] = positional("pictures, folders of pictures, or zips of them", default=(), many=True)
     out: str | None = option(None, "CSV file to write; must not exist yet (default: print to the terminal)")
+    thumbnails: str | None = option(None, "zip of small copies of the pictures to write, with manifest.csv beside it, "
+                                    "which says where each one lies")
+    cache_dir: str | None = option(None, "folder in which a zip is unpacked (default: TOOLKIT_STORE, else "
+                                   "~/.cache/toolkit/store)")
     batch_size: int = option(32, "pictures at a time", low=1, high=1024)
     debug: bool = option(False, "show the traceback of an error")
 
@@ -215,12 +231,33 @@ class Evaluate(Data, Work):
 
     model: str = positional("run folder, or its model.keras or model.json", default="")
     data: str = positional(DATA, default="")
+    no_wait: bool = option(False, NO_WAIT)
 
     def check(self):
         """Refuse a call without a model or without data."""
         super().check()
         if not self.model or not self.data:
             raise OptionError("MODEL and DATA are wanted: python -m toolkit.evaluate RUN PICTURES")
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Bring pictures, start and watch runs, look at results and use models in a browser, on this computer."""
+
+    runs: str | None = option(None, "folder of runs (default: TOOLKIT_RUNS, else runs)")
+    host: str = option("127.0.0.1", "address to listen on; any other than this computer's own opens the dashboard to "
+                       "its network")
+    port: int | None = option(None, "port to listen on (default: the first that is free from 8501 on)", low=1,
+                              high=65_535)
+    no_browser: bool = option(False, "open no browser")
+    login: bool = option(False, "people log in with an OpenID Connect provider, instead of the secret in the address")
+    allow: str | None = option(None, "further names under which browsers reach this computer, parted by commas")
+    upload_limit: str = option("20GB", "largest upload, such as 500MB")
+    debug: bool = option(False, "show the traceback of an error")
+
+    def check(self):
+        """Refuse a limit that is no size."""
+        size(self.upload_limit, "--upload-limit")
 
 
 def from_dict(kind, values):
@@ -263,9 +300,9 @@ def seconds(text):
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def size(text):
+def size(text, name="--cache-limit"):
     """Bytes of "500MB", "20GB" or "1TB" (powers of 1000); "0" keeps nothing."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
     if not match:
-        raise OptionError(f"--cache-limit {text!r}: wanted a size such as 500MB or 20GB.")
+        raise OptionError(f"{name} {text!r}: wanted a size such as 500MB or 20GB.")
     return int(float(match[1]) * 1000 ** ("", "k", "m", "g", "t").index(match[2]))
