@@ -21,14 +21,22 @@ KINDS = {"runs": "", "checks": f"{HIDDEN}/checks", "predictions": f"{HIDDEN}/pre
 LONGEST = 255  # bytes of a folder's name
 
 
+def proper(name):
+    """Whether `name` can be a folder of ours: one part of a path, neither hidden nor with control characters."""
+    if not isinstance(name, str) or not name or name.startswith(".") or "/" in name or "\\" in name:
+        return False
+    try:
+        return len(os.fsencode(name)) <= LONGEST and not any(ord(c) < 32 or ord(c) == 127 for c in name)
+    except UnicodeEncodeError:
+        return False
+
+
 def checked(root, name, kind="runs"):
     """The folder of that name directly below `root` (or where `kind` lies); None for anything else.
 
-    A name is one part of a path, neither hidden nor with control characters; a symbolic link is no folder of ours.
+    A symbolic link is no folder of ours.
     """
-    if not isinstance(name, str) or not name or name.startswith(".") or "/" in name or "\\" in name:
-        return None
-    if len(os.fsencode(name)) > LONGEST or any(ord(c) < 32 or ord(c) == 127 for c in name):
+    if not proper(name):
         return None
     folder = Path(root, KINDS[kind], name)
     return folder if folder.is_dir() and not folder.is_symlink() else None
