@@ -270,6 +270,14 @@ def _not_there(path):
     """Which part of the path ends, and the nearest name that exists there."""
     if path.is_symlink():
         return f"{path} is a link to nothing."
+    end, near = nearest(path)
+    hint = f"Did you mean {near}?" if near else f"Sample data are given as sample:{end.name}." \
+        if end.name in SAMPLES else "Name a folder of pictures, a table, an .npz file, or sample:cells."
+    return f"{end} does not exist. {hint}"
+
+
+def nearest(path):
+    """(the first part of `path` that does not exist, the existing path of the nearest name there or None)."""
     parent = path.parent
     while not parent.exists():
         path, parent = parent, parent.parent
@@ -279,10 +287,7 @@ def _not_there(path):
         names = []
     folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(path.name.casefold(), folded, 1)
-    hint = f"Did you mean {parent / folded[near[0]]}?" if near else \
-        f"Sample data are given as sample:{path.name}." if path.name in SAMPLES else \
-        "Name a folder of pictures, a table, an .npz file, or sample:cells."
-    return f"{path} does not exist. {hint}"
+    return path, parent / folded[near[0]] if near else None
 
 
 def _merged(labels, empty, merge_case, faults, notes):
