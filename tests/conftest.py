@@ -20,7 +20,8 @@ def shared():
 
 @pytest.fixture(scope="session", autouse=True)
 def own_store(tmp_path_factory):
-    """Keep what the tests compute out of the store that the user's own runs share."""
+    """Keep what the tests compute out of the store that the user's own runs share, and the tests out of their queue."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOOLKIT_STORE", str(tmp_path_factory.mktemp("store")))
+        patch.setenv("TOOLKIT_QUEUE", str(tmp_path_factory.mktemp("queue")))
         yield

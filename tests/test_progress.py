@@ -14,13 +14,16 @@ class Said:
     """Stands for a run; keeps what it is told."""
 
     def __init__(self):
-        self.lines, self.states, self.events = [], [], []
+        self.lines, self.states, self.events, self.stop = [], [], [], False
 
     def say(self, text):
         self.lines.append(text)
 
     def progress(self, *state):
         self.states.append(state)
+
+    def stop_requested(self):
+        return self.stop
 
     def event(self, phase, **more):
         self.events.append((phase, more))

@@ -12,7 +12,10 @@ from toolkit.errors import OptionError, plain
 
 
 def parse(kind, command, arguments):
-    """The options `kind` from `--config FILE` and the command line, which wins; exits 0 after --help or --version."""
+    """The options `kind` from a preset, `--config FILE` and the command line, which wins over both.
+
+    kind.PRESETS: {name: {option: value}}, chosen by the option `preset`. Exits 0 after --help or --version.
+    """
     fields = {f.name: f for f in dataclasses.fields(kind)}
     parser = parser_of(fields, kind.__doc__, command)
     known = {name for action in parser._actions for name in action.option_strings}
@@ -23,9 +26,39 @@ def parse(kind, command, arguments):
     given = read(parser.parse_args, list(arguments), fields)
     file = given.pop("config", None)
     chosen = (read_file(file, parser, fields) if file else {}) | given
-    options = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()})
-    options.check()
+    preset = getattr(kind, "PRESETS", {}).get(chosen.get("preset"), {})
+    preset = {name: value for name, value in preset.items() if name not in chosen}
+    chosen = {name: tuple(value) if isinstance(value, list) else value for name, value in (preset | chosen).items()}
+    options = kind(**chosen)
+    try:
+        options.check()
+    except OptionError as error:
+        if not preset:
+            raise
+        meant = " ".join(f"{flag(name)} {value}" for name, value in preset.items())
+        raise OptionError(f"{error} (--preset {chosen['preset']} stands for {meant}.)") from None
     return options
+
+
+def arguments(kind, values):
+    """What a person would type for `values`, {name: value}, of the options `kind`: `parse` gives them back.
+
+    None and False are left out: they are what stands where nothing is said.
+    """
+    typed, named = [], []
+    for f in dataclasses.fields(kind):
+        value = values.get(f.name)
+        if value is None or value is False or value == "":
+            continue
+        if f.metadata.get("positional"):
+            many = value if f.metadata["many"] else [value]
+            typed += [f"./{one}" if str(one).startswith("-") else str(one) for one in many]
+        elif value is True:
+            named.append(flag(f.name))
+        else:
+            text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+            named += [f"{flag(f.name)}={text}"] if text.startswith("-") else [flag(f.name), text]
+    return typed + named
 
 
 def parser_of(fields, about, command):

@@ -7,8 +7,8 @@ ToolkitError
 ├── DivergedError    5    a loss or score became non-finite
 └── UntrustedError   6    damaged file, or one that must not be trusted
 
-Beside them 130 (Ctrl-C) and 143 (SIGTERM). The text of an error is one sentence or two: what was wanted, what
-came, what to do.
+Beside them 130 (Ctrl-C) and 143 (SIGTERM); a run that ends because its stop file asks for it did as it was told: 0.
+The text of an error is one sentence or two: what was wanted, what came, what to do.
 """
 
 import contextlib
@@ -60,6 +60,10 @@ class UntrustedError(ToolkitError):
 
 class Terminated(BaseException):
     """SIGTERM arrived; like KeyboardInterrupt it passes every `except Exception`."""
+
+
+class Stopped(BaseException):
+    """The run was asked to end, by its stop file, before there was a result; the text says so."""
 
 
 Interrupted = (KeyboardInterrupt, Terminated)
@@ -118,6 +122,8 @@ def guarded(command, arguments=None):
             traceback.print_exc()
         print("error: " + "\n".join(plain(line) for line in str(error).splitlines()), file=sys.stderr)
         return error.code
+    except Stopped:
+        return 0
     except Interrupted as stop:
         return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
     except MemoryError:

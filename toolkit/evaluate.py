@@ -1,7 +1,8 @@
 """python -m toolkit.evaluate RUN_OR_MODEL DATA: a finished model on labelled pictures that it has not seen.
 
 Leaves a run folder of its own: metrics.json, predictions.csv, manifest.csv, doctor.json. The model's own run folder is
-read, for the pictures that it was trained on, and not changed.
+read, for the pictures that it was trained on, and not changed. Waits while a run computes on its device; a file named
+stop in its folder ends it, with exit code 0.
 """
 
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit import artifact, errors, options
+from toolkit import artifact, errors, options, queue
 from toolkit.commandline import parse
 from toolkit.errors import DataError
 from toolkit.progress import Progress
@@ -30,6 +31,8 @@ def work(chosen, model, facts, samples, store, run, progress):
     measured = scores_of(chosen, facts, case, probabilities, run)
     run.json(run.metrics, measured)
     tell.predictions(case, task, probabilities, run)
+    tell.thumbnails(case, facts["input"]["resize"], run)
+    look.kept(run, case)
     look.told(run, case, np.array([""]))
     tell_result(measured, facts, run)
 
@@ -119,13 +122,22 @@ def check_labels(samples, classes):
 def evaluate(chosen):
     """Measure as `chosen`, an options.Evaluate, says, and return the folder. Raises the errors of toolkit.errors."""
     from toolkit.data import manifest
-    from toolkit.features.store import Store
     from toolkit.steps import look
 
     artifact.located(Path(chosen.model))  # a wrong name is said before TensorFlow is loaded
     samples = manifest.measured_only(look.listed(chosen))
     device.before_import(chosen.device)
-    device.use(chosen.device)
+    with queue.Ticket(queue.devices(chosen.device), wait=not chosen.no_wait) as ticket:
+        with errors.Interrupts() as stop:
+            ticket.wait(lambda number, words: print(words, flush=True), stop)
+        device.use(chosen.device)
+        return measured_now(chosen, samples)
+
+
+def measured_now(chosen, samples):
+    """The folder of a run that measures, on a device that is free."""
+    from toolkit.features.store import Store
+
     model, facts = artifact.load(Path(chosen.model))
     check_labels(samples, facts["classes"])
     run = Run.create(chosen.run_dir and Path(chosen.run_dir), "evaluate", asdict(replace(chosen, run_dir=None)))

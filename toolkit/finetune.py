@@ -1,6 +1,11 @@
 """Fine-tune an ImageNet network on a folder or table of pictures:  python -m toolkit.finetune DATA
 
 The main line is `work`, read downward: a call a step, no step's detail.
+
+One run at a time computes on a device: a second one waits for its turn as "queued, 1 before you", or is refused by
+--no-wait. A file named stop in the run folder ends a run at the next safe point with exit code 0: while it waits, or
+before there is a model, as "stopped", to be gone on with by --resume; later as "finished", with the best model so far,
+its scores and its report. Ctrl-C (130) and SIGTERM (143) leave the best so far as well, as "stopped".
 """
 
 import itertools
@@ -10,7 +15,7 @@ import time
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from toolkit import errors, options
+from toolkit import errors, options, queue
 from toolkit.commandline import flag, parse
 from toolkit.progress import Progress
 from toolkit.run import Run
@@ -18,11 +23,12 @@ from toolkit.training import device
 
 SHARES = {"read": 0.1, "features": 0.2, "probe": 0.05, "check": 0.05, "tune": 0.45, "score": 0.1,
           "folds": 0.05}                                # of a run's time
-OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "debug")  # options that may differ where a run goes on
+WITH_A_MODEL = ("check", "tune", "score", "folds")      # phases that a stop file does not break off
+OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "no_wait", "debug")  # may differ where a run goes on
 
 
 def work(chosen, samples, store, run, progress, began):
-    """From listed pictures to a measured, portable model and its report."""
+    """From listed pictures to a measured, portable model and its report -> why tuning ended early, or None."""
     from toolkit.evaluation import calibration
     from toolkit.steps import learn, look, tell
     from toolkit.tasks import classification as task
@@ -46,10 +52,12 @@ def work(chosen, samples, store, run, progress, began):
     measured = tell.metrics(chosen, case, logits, kept, temperature, progress.seconds(began))
     measured["folds"] = tell.fold_scores(chosen, case, task, learn.folds(chosen, case, task, seen, progress), run)
     measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature)
+    measured["tuning_ended"] = tuned.stopped
     tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run)
     tell.verdict(measured, run)
     if stopped:
         raise stopped
+    return tuned.stopped
 
 
 def finetune(chosen):
@@ -58,16 +66,16 @@ def finetune(chosen):
 
     began = time.monotonic()
     if chosen.resume:
-        run = Run.resume(chosen.run_dir)
+        run = Run.resume(chosen.run_dir, lambda facts: may_go_on(facts["options"], chosen))
         if run.facts["state"] == "finished":
             run.say(f"The run in {run.folder} is finished; there is nothing left to do.")
             run.close()
             return run.folder
         try:
-            with run:
-                begun = begun_with(run.facts["options"], chosen)
+            begun = begun_with(run.facts["options"], chosen)
+            with run, in_line(begun) as ticket:
                 device.before_import(begun.device)
-                return carried_out(begun, run, began)
+                return carried_out(begun, run, ticket, began)
         except look.ChangedError:
             if not chosen.accept_changed_data:
                 raise
@@ -75,9 +83,20 @@ def finetune(chosen):
     device.before_import(chosen.device)
     learn.check(chosen)
     samples = look.listed(chosen)
-    run = Run.create(chosen.run_dir and Path(chosen.run_dir), "finetune", asdict(chosen))
-    with run:
-        return carried_out(chosen, run, began, samples)
+    with in_line(chosen) as ticket:
+        run = Run.create(chosen.run_dir and Path(chosen.run_dir), "finetune", asdict(chosen))
+        with run:
+            return carried_out(chosen, run, ticket, began, samples)
+
+
+def in_line(chosen):
+    """A queue.Ticket for the devices that are asked for; OptionError where they are busy and --no-wait is given."""
+    return queue.Ticket(queue.devices(chosen.device, chosen.devices), wait=not chosen.no_wait)
+
+
+def may_go_on(values, chosen):
+    """Refuse other options than a run began with, and a busy device where --no-wait is given, before it is touched."""
+    in_line(begun_with(values, chosen)).close()
 
 
 def another(folder):
@@ -96,19 +115,22 @@ def begun_with(values, chosen):
     return replace(begun, **{name: getattr(chosen, name) for name in OF_THE_SITTING})
 
 
-def carried_out(chosen, run, began, samples=None):
-    """The main line inside a run folder that is left valid however it ends."""
+def carried_out(chosen, run, ticket, began, samples=None):
+    """The main line, when it is its turn, inside a run folder that is left valid however it ends."""
     from toolkit.features.store import Store
     from toolkit.steps import look
 
     with errors.Interrupts(run.say) as stop:
-        progress = Progress(run, SHARES, stop)
+        progress = Progress(run, SHARES, stop, WITH_A_MODEL)
         try:
+            if waited := progress.queued(ticket):
+                began, samples = began + waited, None  # neither budget nor list is of the time before
             run.note(device=device.use(chosen.device, chosen.devices))
             with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
-                work(chosen, samples or look.listed(chosen), store, run, progress, began)
+                ended = work(chosen, samples or look.listed(chosen), store, run, progress, began)
             run.checkpoint.unlink(missing_ok=True)  # up to hundreds of megabytes, and nothing is left to go on with
-        except errors.Interrupted:
+            run.finish("finished", f"done; tuning ended: {ended}" if ended else "done")
+        except (*errors.Interrupted, errors.Stopped):
             progress.close()
             run.say(f"Stopped. To go on: python -m toolkit.finetune --resume --run-dir {shlex.quote(str(run.folder))}")
             raise

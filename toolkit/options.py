@@ -88,8 +88,41 @@ class Work:
         size(self.cache_limit)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """Which pictures decide and test, and how a picture looks to the network."""
+
+    test_data: str | None = option(None, "further pictures, given as DATA is, that are the whole test part")
+    validation: float = option(0.15, "share of the pictures kept for decisions", low=0.05, high=0.5)
+    test: float = option(0.15, "share of the pictures kept for the final scores", low=0.05, high=0.5)
+    size: int = option(224, "side of the input", "pixels", low=32, high=1024)
+    channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
+    depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, "
+                        "percentiles, or two values LOW..HIGH")
+    resize: str = option("squash", "how a picture becomes square: crop the middle, squash, or pad",
+                         choices=("crop", "squash", "pad"))
+
+    def check(self):
+        """Refuse shares that leave nothing to train on, and what is no depth rule."""
+        if self.validation + self.test > 0.8:
+            raise OptionError(f"--validation {self.validation} and --test {self.test} leave less than a fifth of the "
+                              "pictures to train on; lower one of them.")
+        if self.depth != "auto":
+            self.check_depth()
+        super().check()
+
+    def check_depth(self):
+        """Refuse what is no depth rule."""
+        from toolkit.pixels.depth import Depth  # with NumPy, which --help does without
+
+        try:
+            Depth.of(self.depth)
+        except ValueError as error:
+            raise OptionError(f"--depth {self.depth!r}: {error}.") from None
+
+
 @dataclass(frozen=True)
-class Finetune(Data, Work):
+class Finetune(Look, Data, Work):
     """Fine-tune an ImageNet network on a folder or table of pictures, and measure it honestly."""
 
     PRESETS = PRESETS
@@ -99,21 +132,6 @@ class Finetune(Data, Work):
     preset: str = option("balanced", "options to start from, which those that are given replace: fast is the probe "
                          "alone, balanced the defaults, best takes several times as long", choices=tuple(PRESETS))
 
-    # which pictures decide and test
-    test_data: str | None = option(None, "further pictures, given as DATA is, that are the whole test part")
-    validation: float = option(0.15, "share of the pictures kept for decisions", low=0.05, high=0.5)
-    test: float = option(0.15, "share of the pictures kept for the final scores", low=0.05, high=0.5)
-
-    # how a picture looks to the network
-    size: int = option(224, "side of the input", "pixels", low=32, high=1024)
-    channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
-    depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, "
-                        "percentiles, or two values LOW..HIGH")
-    resize: str = option("squash", "how a picture becomes square: crop the middle, squash, or pad",
-                         choices=("crop", "squash", "pad"))
-    augment: str = option("light", "policy of random changes while training",
-                          choices=("none", "light", "medium", "strong"))
-
     # the network
     backbone: str = option("resnet50", "network, as listed by python -m toolkit.backbones")
     weights: str = option("imagenet", "imagenet (the network's default), a tag, a weight file, or none for random")
@@ -121,6 +139,8 @@ class Finetune(Data, Work):
     offline: bool = option(False, "never use the network")
 
     # how it learns
+    augment: str = option("light", "policy of random changes while training",
+                          choices=("none", "light", "medium", "strong"))
     train_from: str = option("auto", "deepest stage that is trained: auto decides from the data, head trains none",
                              choices=("auto", *STAGES, "all"))
     epochs: int | None = option(None, "passes over the training pictures for each thawed stage (default: by the number "
@@ -177,9 +197,6 @@ class Finetune(Data, Work):
             raise OptionError("--resume needs --run-dir, the folder of the run to go on with.")
         if self.rates and self.layer_decay != Finetune.layer_decay:
             raise OptionError("--rates and --layer-decay exclude each other: give the rates one by one, or a decay.")
-        if self.validation + self.test > 0.8:
-            raise OptionError(f"--validation {self.validation} and --test {self.test} leave less than a fifth of the "
-                              "pictures to train on; lower one of them.")
         if self.weights == "none" and self.train_from == "head":
             raise OptionError("--train-from head with --weights none would leave random features; train all stages.")
         if self.probe_only and self.train_from not in ("auto", "head"):
@@ -187,21 +204,10 @@ class Finetune(Data, Work):
                               "of them out.")
         if self.weights == "none" and self.probe_only:
             raise OptionError("--probe-only with --weights none would leave random features; train all stages.")
-        if self.depth != "auto":
-            self.check_depth()
         if self.folds == 1:
             raise OptionError("--folds 1: one fold leaves nothing to fit; give 2 to 20, or 0 for none.")
         rates(self.rates)
         seconds(self.time_budget)
-
-    def check_depth(self):
-        """Refuse what is no depth rule."""
-        from toolkit.pixels.depth import Depth  # with NumPy, which --help does without
-
-        try:
-            Depth.of(self.depth)
-        except ValueError as error:
-            raise OptionError(f"--depth {self.depth!r}: {error}.") from None
 
 
 @dataclass(frozen=True)
@@ -238,6 +244,22 @@ class Evaluate(Data, Work):
         super().check()
         if not self.model or not self.data:
             raise OptionError("MODEL and DATA are wanted: python -m toolkit.evaluate RUN PICTURES")
+
+
+@dataclass(frozen=True)
+class Check(Look, Data, Work):
+    """Look at the data as a run would, and say what is wrong with them; nothing is trained."""
+
+    data: str = positional(f"{DATA}, or sample:cells", default="")
+    out: str | None = option(None, "another name of --run-dir")
+
+    def check(self):
+        """Refuse a call without data, and two folders."""
+        super().check()
+        if not self.data:
+            raise OptionError("DATA is missing: give a folder of class folders, a table, an .npz or sample:cells.")
+        if self.out and self.run_dir:
+            raise OptionError("--out and --run-dir name the same folder; leave one out.")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """What a person sees of a long step: a bar with the time left on a terminal, else a plain line now and then."""
 
+import os
 import sys
 import time
+
+from toolkit.errors import Stopped
 
 LINE_EVERY = 15.0  # seconds between two plain lines
 BAR_EVERY = 0.1    # seconds between two drawings of the bar
@@ -10,11 +13,13 @@ BAR_EVERY = 0.1    # seconds between two drawings of the bar
 class Progress:
     """Progress of a run through its phases, in the terminal and in status.json.
 
-    shares: {phase: its share of the whole}, in order. `stop()` is called at every step and may raise.
+    shares: {phase: its share of the whole}, in order. `stop()` is called at every step and may raise. Where the run's
+    stop file is there, a step raises Stopped too, but in the phases `finishing`, in which there is a model already.
     """
 
-    def __init__(self, run, shares, stop=lambda: None):
-        self.run, self.shares, self.stop = run, shares, stop
+    def __init__(self, run, shares, stop=lambda: None, finishing=()):
+        self.run, self.shares, self.stop, self.finishing = run, shares, stop, finishing
+        self.asked = False
         self.phase, self.message, self.began, self.told, self.drawn = None, "", 0.0, 0.0, 0.0
         self.spent, self.first = {}, None
 
@@ -25,7 +30,7 @@ class Progress:
         self.began = self.told = time.monotonic()
         self.first = None
         self.run.say(message)
-        self.run.progress("running", phase, self.whole(0.0), None, message)
+        self.run.progress(self.state(), phase, self.whole(0.0), None, message)
         self.run.event(phase, step=0)
         return self.step
 
@@ -38,7 +43,10 @@ class Progress:
             self.first = (moment, share)
         since, gone = moment - self.first[0], share - self.first[1]
         left = since * (1 - share) / gone if gone > 0 else None
-        self.run.progress("running", self.phase, self.whole(share), left, f"{self.message} {note}".strip())
+        state = self.state()
+        self.run.progress(state, self.phase, self.whole(share), left, f"{self.message} {note}".strip())
+        if state == "stopping" and self.phase not in self.finishing:
+            raise Stopped("stopped on request" + (" before there was a model" if self.finishing else ""))
         if sys.stderr.isatty():
             if moment - self.drawn >= BAR_EVERY or done == of:
                 self.drawn = moment
@@ -46,6 +54,35 @@ class Progress:
         elif moment - self.told >= LINE_EVERY:
             self.told = moment
             self.run.say(f"  {share:.0%}, {spoken(left)} left{', ' + note if note else ''}")
+
+    def state(self):
+        """running, or stopping once somebody has asked for it, which is said once."""
+        if not self.asked and self.run.stop_requested():
+            self.asked = True
+            self.run.say("stopping on request, at the next safe point")
+        return "stopping" if self.asked else "running"
+
+    def queued(self, ticket):
+        """Wait for the turn of `ticket`, a queue.Ticket, told in status.json and log.txt -> seconds that passed."""
+        def told(number, words):
+            self.run.progress("queued", "queue", 0.0, None, words, queued_as=number)
+            self.run.event("queue", "before", number)
+            self.run.say(words)
+
+        def look():
+            self.stop()
+            if self.run.stop_requested():
+                raise Stopped("stopped while queued")
+
+        ticket.sign(f"{self.run.folder.absolute()} (process {os.getpid()})")
+        if ticket.fault:
+            self.run.say(f"No queue: {ticket.fault}; this run does not wait for others.")
+        with self.run.paused():
+            seconds = ticket.wait(told, look)
+        if seconds:
+            self.run.note(times={"queued": round(seconds, 3)})
+            self.run.progress("running", "start", 0.0, None, "starting")
+        return seconds
 
     def whole(self, share):
         """Share of the whole run, 0..1, at `share` of the present phase."""

@@ -27,7 +27,7 @@ from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
-from toolkit.errors import OptionError, ResourceError, Terminated, ToolkitError, UntrustedError, plain
+from toolkit.errors import OptionError, ResourceError, Stopped, Terminated, ToolkitError, UntrustedError, plain
 from toolkit.files import clean, read_json, to_json, unwritten, write_atomic
 
 SCHEMA = 1
@@ -41,6 +41,7 @@ FILES = {
     "lock": "lock", "stop": "stop",
 }
 ENDED = ("finished", "failed", "stopped")
+AT_ONCE = (*ENDED, "queued")  # states whose every change is written
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "scikit-learn", "pandas", "pillow", "albumentations", "h5py")
 STATUS_EVERY = 0.5  # seconds between two writes of status.json
 
@@ -53,14 +54,15 @@ def paths(folder):
 class Run:
     """A run folder whose lock this process holds, with one attribute a file: run.metrics is the path of metrics.json.
 
-    As a context manager it ends the run on every path: finished, stopped (Ctrl-C, SIGTERM) or failed, with the reason.
+    As a context manager it ends the run on every path: finished, stopped (Ctrl-C, SIGTERM, the stop file) or failed,
+    with the reason.
     """
 
     def __init__(self, folder, lock, facts):
         vars(self).update(vars(paths(folder)))
         self.folder, self.facts = Path(folder), facts
         self._lock = lock
-        self._began = time.monotonic()
+        self._began, self._paused = time.monotonic(), None
         self._shown = (None, None, -math.inf)  # state, phase, when
         self._status = {}
         self._streams = {}
@@ -91,12 +93,12 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, folder):
+    def resume(cls, folder, check=lambda facts: None):
         """The run of an existing folder, with run.json as `facts`, to go on with: its events and seconds are added to.
 
-        One that has finished is left as it is (`facts["state"]` says so), for the caller to `close`. Raises OptionError
-        where there is none, another process has it or another version wrote it, UntrustedError where run.json is
-        damaged.
+        One that has finished is left as it is (`facts["state"]` says so), for the caller to `close`. Else check(facts)
+        may refuse it before anything is changed. Raises OptionError where there is none, another process has it or
+        another version wrote it, UntrustedError where run.json is damaged.
         """
         folder = Path(folder)
         if not paths(folder).run.is_file():
@@ -107,6 +109,10 @@ class Run:
             if facts.get("schema") != SCHEMA:
                 raise OptionError(f"{paths(folder).run} has schema {facts.get('schema')!r}; this version of the "
                                   f"toolkit goes on with schema {SCHEMA} only.")
+            if not isinstance(facts.get("options"), dict) or "state" not in facts:
+                raise UntrustedError(f"{paths(folder).run} is damaged: it holds no options, or no state.")
+            if facts["state"] != "finished":
+                check(facts)
         except ToolkitError:
             os.close(lock)
             raise
@@ -115,7 +121,7 @@ class Run:
             return run
         with contextlib.suppress(UntrustedError):  # written last: it also knows of a run that was killed
             before = read_json(run.status).get("seconds")
-            run._began -= before if isinstance(before, (int, float)) else 0.0
+            run._began -= before if isinstance(before, (int, float)) and 0 <= before < math.inf else 0.0
         run.stop.unlink(missing_ok=True)
         run.note(state="running", message=None)
         run.progress("running", "start", 0.0, None, "going on")
@@ -129,12 +135,12 @@ class Run:
                           ensure_ascii=False, allow_nan=False)
         self._append(self.events, line)
 
-    def progress(self, state, phase, progress, seconds_left, message):
-        """Replace status.json, at most twice a second unless state or phase change; `progress` is 0..1."""
+    def progress(self, state, phase, progress, seconds_left, message, **more):
+        """Replace status.json, while running at most twice a second in a phase; `progress` is 0..1."""
         moment = time.monotonic()
         self._status = {"state": state, "phase": phase, "progress": progress, "seconds_left": seconds_left,
-                        "message": message}
-        if (state, phase) == self._shown[:2] and moment - self._shown[2] < STATUS_EVERY and state not in ENDED:
+                        "message": message, **more}
+        if (state, phase) == self._shown[:2] and moment - self._shown[2] < STATUS_EVERY and state not in AT_ONCE:
             return
         self._shown = (state, phase, moment)
         self.json(self.status, {**self._status, "pid": os.getpid(), "seconds": round(self.seconds, 3),
@@ -168,7 +174,17 @@ class Run:
     @property
     def seconds(self):
         """Seconds that the run has worked for, over all its sittings; never runs backwards."""
-        return time.monotonic() - self._began
+        return (time.monotonic() if self._paused is None else self._paused) - self._began
+
+    @contextlib.contextmanager
+    def paused(self):
+        """What is spent inside, waiting, does not count as work."""
+        self._paused = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began += time.monotonic() - self._paused
+            self._paused = None
 
     def finish(self, state, message):
         """End the run as finished, failed or stopped, say why, and free the folder. Later calls do nothing."""
@@ -198,7 +214,8 @@ class Run:
             self.finish("finished", "done")
             return
         by_hand = issubclass(kind, (KeyboardInterrupt, Terminated))
-        last = ("stopped", "stopped by hand") if by_hand else ("failed", str(error) or kind.__name__)
+        last = ("stopped", "stopped by hand" if by_hand else str(error)) if by_hand or issubclass(kind, Stopped) else (
+            "failed", str(error) or kind.__name__)
         try:
             self.finish(*last)
         except ResourceError:

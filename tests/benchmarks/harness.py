@@ -18,6 +18,7 @@ from pathlib import Path
 from machine import machine
 
 ROOT = Path(__file__).resolve().parents[2]
+QUEUE = tempfile.TemporaryDirectory(prefix="toolkit-queue-")  # of its own: waiting for another's run is no work
 LONG, ROUNDS_OF_LONG = 300, 3  # seconds of one round from which three rounds must do
 NO_SETTING = ("out", "rounds", "only", "sets", "views", "shared", "peers_env")  # options that change no case's figure
 
@@ -44,7 +45,8 @@ def command(arguments, **environment):
 
     Raises RuntimeError with the end of what it said where its exit code is not 0.
     """
-    known = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1"}
+    known = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1",
+             "TOOLKIT_QUEUE": QUEUE.name}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
         process = subprocess.Popen([str(a) for a in arguments], stdout=out, stderr=err, env=known | environment)

@@ -8,6 +8,7 @@ Prints a line a kill: how far the run was, and whether model.keras and predictio
 import argparse
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+QUEUE = tempfile.TemporaryDirectory(prefix="toolkit-queue-")  # of its own: another's run does not hold it up
 COMPARED = ("model.keras", "predictions.csv", "manifest.csv")
 
 
@@ -25,7 +27,8 @@ def command(arguments, *more):
 
 
 def start(line):
-    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "TOOLKIT_QUEUE": QUEUE.name})
 
 
 def hashes(folder):

@@ -200,7 +200,7 @@ def test_E1_an_interruption_leaves_the_best_so_far():
 
 
 def test_D7_the_time_limit_ends_at_a_safe_point_and_says_so():
-    case = Case().tune(replace(PLAN, rounds=TWO), losses(1.0, 0.9), out_of_time=lambda: True)
+    case = Case().tune(replace(PLAN, rounds=TWO), losses(1.0, 0.9), out_of_time=lambda: "time budget spent")
     assert case.opened == ["layer2"] and case.tuned.stage == "layer2" and "time budget" in case.tuned.stopped
 
 

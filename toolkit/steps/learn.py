@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from toolkit import options
-from toolkit.errors import DataError, DivergedError, Interrupted, OptionError
+from toolkit.errors import DataError, DivergedError, Interrupted, OptionError, Stopped
 
 UNSHARED = 8 * 10**9  # bytes of maps that a run keeps for itself where the store keeps nothing
+ON_REQUEST = "stopped on request"
 
 
 @dataclass
@@ -111,12 +112,22 @@ def folds(chosen, case, task, seen, progress):
         counts = np.bincount(case.numbers[rows], minlength=len(case.classes))
         return task.sample_weights(case.numbers[rows], counts, chosen.class_weights == "balanced")
 
+    def safe_point(done, of):
+        step(done, of)
+        if progress.asked:
+            raise Stopped(ON_REQUEST)
+
     def once(repeat):
         return calibration.softmax(probe.out_of_fold(
             seen.pooled, case.numbers, len(case.classes), weigh, groups, chosen.seed + repeat, chosen.folds,
-            lambda done, of: step(repeat * of + done, chosen.fold_repeats * of)))
+            lambda done, of: safe_point(repeat * of + done, chosen.fold_repeats * of)))
 
-    return np.mean([once(repeat) for repeat in range(chosen.fold_repeats)], axis=0)
+    try:
+        safe_point(0, 1)
+        return np.mean([once(repeat) for repeat in range(chosen.fold_repeats)], axis=0)
+    except Stopped:
+        progress.run.say("The folds are left out.")
+        return None
 
 
 def weights(chosen, case, task, part):
@@ -162,14 +173,54 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
     from toolkit.features import views
     from toolkit.training import stages
 
-    step = progress.start("tune", intention(plan))
-    budget = options.seconds(chosen.time_budget)
-    total = len(plan.rounds) * plan.epochs
+    step, late = progress.start("tune", intention(plan)), lateness(chosen, run, began)
+    total, again = len(plan.rounds) * plan.epochs, chosen.resume and run.checkpoint.exists()
     run.checkpoints.mkdir(exist_ok=True)
+    tuned = stages.Tuned(stopped=late() if plan.rounds and not again else None)
+    if tuned.stopped:
+        return tuned, None
 
     def tick(number, epoch, done, of, loss):
         step(number * plan.epochs + epoch + done / of, total, f"epoch {epoch + 1} of at most {plan.epochs}")
 
+    def keeping(done, of):
+        if not again and (reason := late()):  # what goes on has a best of its own, found once its round is open
+            raise Stopped(reason)
+        step(0, total, f"keeping augmented views, {done} of {of}")
+
+    source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
+                          run.facts["views"]["room"], keeping)
+    try:
+        stages.tune(net.model, net.stages, source, task.loss(chosen.label_smoothing),
+                    task.targets(case.truth("train"), len(case.classes)), weights(chosen, case, task, "train"),
+                    validation(case, weights(chosen, case, task, "validation")), plan, tuned,
+                    run.checkpoint, again, tick, telling(run, plan), late)
+    except Stopped as stop:
+        tuned.stopped = str(stop)
+        return tuned, None
+    except (*Interrupted, DivergedError) as stop:
+        tuned.stopped = "the loss became non-finite" if isinstance(stop, DivergedError) else "stopped by hand"
+        return tuned, stop
+    finally:
+        for number, steps in tuned.first_steps.items():
+            run.event("tune", "first_step", steps, round=int(number))
+    return tuned, None
+
+
+def lateness(chosen, run, began):
+    """A function that says why tuning should end now, or None."""
+    budget = options.seconds(chosen.time_budget)
+
+    def late():
+        if run.stop_requested():
+            return ON_REQUEST
+        return "time budget spent" if budget and time.monotonic() - began > budget else None
+
+    return late
+
+
+def telling(run, plan):
+    """A function that tells of an epoch that is done."""
     def told(stage, state):
         row = state.history[-1]
         for name, value in row.items():
@@ -177,25 +228,7 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
         run.say(f"  {stage}, epoch {row['epoch']}: loss {row['train_loss']:.4g}, validation "
                 f"{row['validation_loss']:.4g}" + (", best so far" if state.best_epoch == state.epoch else ""))
 
-    def late():
-        return bool(budget and time.monotonic() - began > budget) or run.stop_requested()
-
-    source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
-                          run.facts["views"]["room"],
-                          lambda done, of: step(0, total, f"keeping augmented views, {done} of {of}"))
-    tuned = stages.Tuned()
-    try:
-        stages.tune(net.model, net.stages, source, task.loss(chosen.label_smoothing),
-                    task.targets(case.truth("train"), len(case.classes)), weights(chosen, case, task, "train"),
-                    validation(case, weights(chosen, case, task, "validation")), plan, tuned,
-                    run.checkpoint, chosen.resume and run.checkpoint.exists(), tick, told, late)
-    except (*Interrupted, DivergedError) as stop:
-        tuned.stopped = "the loss became non-finite" if isinstance(stop, DivergedError) else "it was stopped by hand"
-        return tuned, stop
-    finally:
-        for number, steps in tuned.first_steps.items():
-            run.event("tune", "first_step", steps, round=int(number))
-    return tuned, None
+    return told
 
 
 def intention(plan):
@@ -248,7 +281,8 @@ def choose(case, net, logits, tuned, plan):
     from toolkit.training import stages
 
     if not tuned.stage:
-        why = "tuning brought no lower validation loss" if plan.rounds else "no stage was to be tuned"
+        why = "no stage was to be tuned" if not plan.rounds else (
+            "tuning brought no lower validation loss" if tuned.history else "nothing was tuned")
         return Kept("probe", "probe", f"The probe is kept: {why}.", None)
     rows, truth = case.rows["validation"], case.truth("validation")
     probabilities = [calibration.softmax(logits[name][rows], calibration.temperature(logits[name][rows], truth))

@@ -55,6 +55,7 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
     stages: {stage: layers}. source(stage): opens inputs that enter below `stage` (see features.views). targets,
     weights: of the training pictures, in their order. evaluate(logits) -> dict with "validation_loss". tick(round,
     epoch, step, steps, loss) may raise to stop between two steps. checkpoint: a file that lets a later call resume.
+    out_of_time(): why training should end after the step, or nothing.
     """
     still_before = thaw.fingerprint(model.weights)
     kept = {v.path: np.array(thaw.numpy(v)) for v in model.variables}
@@ -79,10 +80,9 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
                 finally:  # an interruption too leaves the best so far
                     tuned.moved += [path for path in thaw.moved(still_before, model.weights) if path not in touched]
                     better = keep(tuned, kept, thawed[-1], inputs.model, state)
-            if not better:
-                break
-            if out_of_time and out_of_time():
-                tuned.stopped = "it was asked to, or the time budget was spent"
+            late = out_of_time and out_of_time()
+            tuned.stopped = late or impatient(state, plan)
+            if late or not better:
                 break
     finally:
         restore(model, kept)
@@ -96,6 +96,13 @@ def keep(tuned, kept, stage, part, state):
         tuned.stage, tuned.loss = stage, state.best_loss
         kept |= {v.path: value for v, value in zip(part.variables, state.best, strict=True)}
     return better
+
+
+def impatient(state, plan):
+    """Why a round ended before its epochs did; None where it did not."""
+    waited = state.epoch - state.best_epoch
+    epochs = "epoch" if waited == 1 else f"{waited} epochs"
+    return f"no better validation loss for {epochs}" if state.epoch < plan.epochs and waited >= plan.patience else None
 
 
 def may_move(model, stages, thawed, batch_statistics):
