@@ -39,7 +39,7 @@ COUNTER = itertools.count()
 def finished(root, name, n=60, classes=CLASSES, groups=True, seed=0, **changes):
     """The folder of a run that tuned layer4 and layer3 and was measured, with `n` pictures of `classes`.
 
-    groups: whether pictures come in groups of four. seed: of the model's answers; pictures and split depend on
+    groups: whether pictures come in groups of two. seed: of the model's answers; pictures and split depend on
     `pictures` (0) alone, so that runs which differ in seed have the same test pictures. changes: `options`, facts of
     run.json such as `times`, `data` (what it was made of), `resamples` (100), `skill` (0.7: how sure of the truth).
     """
@@ -103,12 +103,12 @@ def facts(folder, seed=0, changes=None):
 
 
 def rows(n, classes=CLASSES, groups=True, pictures=0):
-    """[{path, label, split, group, sha256, ...}] of `n` pictures: four a group, whole groups in a part."""
+    """[{path, label, split, group, sha256, ...}] of `n` pictures: two a group, whole groups in a part."""
     found = []
     for i in range(n):
-        number = i // 4
+        number = i // 2
         digest = hashlib.sha256(f"{pictures} {i}".encode()).hexdigest()
-        found.append({"path": f"pictures/p{number:02}_{i % 4}.png", "label": classes[(i + number) % len(classes)],
+        found.append({"path": f"pictures/p{number:02}_{i % 2}.png", "label": classes[(i + number) % len(classes)],
                       "split": PARTS[number % len(PARTS)], "group": f"patient {number:02}" if groups else "",
                       "sha256": digest, "width": 128, "height": 96, "mode": "RGB", "note": ""})
     return found
@@ -202,7 +202,8 @@ def model(classes, measured, table):
             "decision": "the class with the highest probability",
             "data": {"pictures": len(table), "counts": counts, "sha256": "15" * 32},
             "scores": {part: {name: score for name, score in measured[part].items()
-                              if name not in ("per_class", "confusion", "interval")} for part in ("validation", "test")},
+                              if name not in ("per_class", "confusion", "interval")}
+                       for part in ("validation", "test")},
             "sha256": {"model.keras": "b6" * 32}, "use": ["import keras, numpy as np"]}
 
 
@@ -304,7 +305,8 @@ def damaged(root, name, how):
 
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "![x](http://evil.example/p.png)", "=cmd|' /C calc'!A0",
-           "two\nlines", "\x1b[31mred\x1b[0m", "\u202egnp.exe", "`code` **bold** $x$ :red[hot] [a](http://evil.example)")
+           "two\nlines", "\x1b[31mred\x1b[0m", "\u202egnp.exe",
+           "`code` **bold** $x$ :red[hot] [a](http://evil.example)")
 
 
 def hostile(root, name, classes=HOSTILE):
