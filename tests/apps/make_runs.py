@@ -108,7 +108,8 @@ def rows(n, classes=CLASSES, groups=True, pictures=0):
     for i in range(n):
         number = i // 2
         digest = hashlib.sha256(f"{pictures} {i}".encode()).hexdigest()
-        found.append({"path": f"pictures/p{number:02}_{i % 2}.png", "label": classes[(i + number) % len(classes)],
+        kind = i % 2 + number // len(PARTS) * 2  # so that every part has every class
+        found.append({"path": f"pictures/p{number:02}_{i % 2}.png", "label": classes[kind % len(classes)],
                       "split": PARTS[number % len(PARTS)], "group": f"patient {number:02}" if groups else "",
                       "sha256": digest, "width": 128, "height": 96, "mode": "RGB", "note": ""})
     return found
