@@ -47,6 +47,14 @@ def read(path, root=None, *, path_column="path", label_column="label", split_col
     return Reading(rows, lambda name: read_bytes(root / name), "table", root, (), tuple(faults), tuple(notes))
 
 
+def header(path):
+    """(columns, {"path", "label", "split", "group": the column that is taken for it, or None}) of a table."""
+    frame = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _text(path)
+    guess = {"path": _named(frame, "path", SYNONYMS["path"]), "label": _named(frame, "label", SYNONYMS["label"]),
+             "split": _named(frame, "split"), "group": _named(frame, "group", PATIENT)}
+    return list(frame.columns), guess
+
+
 def splits_of(path):
     """{file: part} of a table with a column of files and one named split; {} where it has none of them."""
     frame = _text(path)
