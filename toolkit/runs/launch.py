@@ -85,6 +85,8 @@ def spawn(stem, line):
             process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                        start_new_session=True, pass_fds=(lock,),
                                        env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"})
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {process.pid}, since {now()}\n".encode(), 0)
     except OSError as error:
         raise OptionError(f"No process could be started: {error.strerror}.") from error
     finally:
@@ -193,9 +195,18 @@ def cancel(folder):
     return signal_to(folder, signal.SIGTERM)
 
 
+def end(root, kind, name):
+    """End now what was started under a name and keeps no run folder. False where it does not live."""
+    return signal_holder(place(root, kind, name, ".lock"), signal.SIGTERM)
+
+
 def signal_to(folder, number):
     """Send a signal to the process that holds a run's lock; False where none does."""
-    lock = paths(folder).lock
+    return signal_holder(paths(folder).lock, number)
+
+
+def signal_holder(lock, number):
+    """Send a signal to the process that says in the file `lock` that it holds it; False where none does."""
     if not folders.held(lock):
         return False
     found = re.match(rb"process (\d+)", reading.tail(lock, 200)[0])
