@@ -1,0 +1,159 @@
+"""The picture itself behind a run's small copy: found through the manifest, decoded and encoded anew.
+
+Never the file as it came: that could be a page or a drawing that runs, and holds what a camera wrote of a person.
+"""
+
+import csv
+import hashlib
+import io
+import os
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+from toolkit.errors import UntrustedError
+from toolkit.run import paths
+from toolkit.runs import reading
+
+LARGEST = 256 << 20  # bytes of a manifest
+QUALITY = 88         # of JPEG
+
+
+def jpeg(folder, key, side):
+    """JPEG of the picture `key` of a run, its longer side at most `side` pixels; None where it is not there any more.
+
+    A file that has been changed since the run is not the picture of that key.
+    """
+    from toolkit.pixels import decode
+
+    for path in located(Path(folder), key):
+        try:
+            data = decode.read_bytes(path)
+            if hashlib.sha256(data).hexdigest().startswith(key):
+                return encoded(decode.decode(data, depth(Path(folder))).pixels, side)
+        except decode.Unreadable:
+            continue
+    return None
+
+
+def encoded(pixels, side):
+    """JPEG of pixels uint8 (height, width, 1 or 3), made smaller where they are longer than `side`."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=QUALITY)
+    return file.getvalue()
+
+
+def located(folder, key):
+    """Paths where the picture `key` may lie; none outside the data of the run."""
+    name, file = listed(folder).get(key, ("", ""))
+    if file:  # the manifest of new pictures says where each one lies
+        return [Path(file)]
+    return [path for root, rest in roots(folder, name) if (path := inside(root, rest))]
+
+
+def listed(folder):
+    """{key: (path, where it lies or "")} of a folder's manifest; {} where there is none."""
+    path = paths(folder).manifest
+    try:
+        facts = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return {}
+    return parsed(path, facts.st_mtime_ns, facts.st_size) if facts.st_size <= LARGEST else {}
+
+
+@lru_cache(4)
+def parsed(path, changed, size):
+    """`listed` of a manifest that has not changed since."""
+    from toolkit.data.spreadsheet import csv_plain
+
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return {row["sha256"][:16]: (csv_plain(row["path"]), csv_plain(row.get("file") or ""))
+                    for row in csv.DictReader(file) if row.get("sha256") and row.get("path")}
+    except (OSError, ValueError, csv.Error):
+        return {}
+
+
+def roots(folder, name):
+    """(root, path below it) of every place that the run's options name for the picture `name`."""
+    from toolkit.data import manifest
+
+    options = asked(folder)
+    data, root = options.get("data"), options.get("root")
+    if name.startswith(manifest.TEST_DATA):
+        data, root, name = options.get("test_data"), None, name.removeprefix(manifest.TEST_DATA)
+    if not name or not isinstance(data, str) or not data:
+        return []
+    found = [Path(root).expanduser()] if isinstance(root, str) else []
+    if data.startswith("sample:"):
+        module = manifest.SAMPLES.get(data.removeprefix("sample:"))
+        return [*((one, name) for one in found), *([(import_module(module).make().parent, name)] if module else [])]
+    path = Path(data).expanduser()
+    if path.suffix.lower() == ".zip":
+        found += unpacked(path, options.get("cache_dir"))
+    else:
+        found.append(path if path.is_dir() else path.parent)
+    return [(one, name) for one in found]
+
+
+def asked(folder):
+    """The options of a run; {} where there are none."""
+    try:
+        options = reading.facts(paths(folder).run).get("options")
+    except UntrustedError:
+        return {}
+    return options if isinstance(options, dict) else {}
+
+
+def unpacked(path, cache):
+    """The folder that a zip was unpacked to, as a list; empty where it is not there any more."""
+    from toolkit.data import archive
+    from toolkit.features import store
+
+    try:
+        facts = path.stat()
+        place = Path(cache if isinstance(cache, str) else store.usual_folder()) / "unpacked" / digest(
+            path, facts.st_mtime_ns, facts.st_size)[:24]
+        return [archive.inner(place)] if place.is_dir() else []
+    except OSError:
+        return []
+
+
+@lru_cache(16)
+def digest(path, changed, size):
+    """SHA-256 of a file that has not changed since."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def inside(root, name):
+    """The path `name` below `root`; None where it leaves it, by a link too."""
+    try:
+        root = root.resolve(strict=True)
+        path = (root / name).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return path if path.is_relative_to(root) else None
+
+
+def depth(folder):
+    """The rule by which the run read more than 8 bits: with its ends, where model.json has them."""
+    from toolkit.pixels.depth import RULES, Depth
+
+    try:
+        wanted = reading.facts(paths(folder).model_facts).get("input")
+    except UntrustedError:
+        wanted = None
+    rule = wanted.get("depth") if isinstance(wanted, dict) else None
+    if isinstance(rule, dict):
+        low, high = (reading.number(rule.get(end), -1e30, 1e30) for end in ("low", "high"))
+        if low is not None and high is not None and low < high:
+            return Depth(rule["rule"] if rule.get("rule") in RULES else "full", low, high)
+    try:
+        return Depth.of(asked(folder).get("depth") or "auto")
+    except (ValueError, TypeError, AttributeError):
+        return Depth()
