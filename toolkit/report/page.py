@@ -4,6 +4,7 @@ The facts, of which only title, classes and metrics with a test block must be th
     title, task, created      str
     classes                   [str], in the order of the columns
     metrics                   metrics.json, as a dict
+    part                      str, what was measured on, where it is no test part of a run
     predictions               {"test" | "validation": (truth int (n,), probabilities float (n, k))}, for the curves
     history                   [{"stage", "epoch", "train_loss", "validation_loss", "rates": {stage: rate}}]
     probe_loss                float, the probe's validation loss, counted as in the history

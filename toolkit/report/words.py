@@ -75,8 +75,8 @@ def verdict(facts):
     test = metrics["test"]
     auc, right = test.get("roc_auc", {}), test.get("accuracy", {})
     unit, count = units(test)
-    part = f"{test['n']} test picture{'' if test['n'] == 1 else 's'} never used in training" + (
-        f" ({count} groups)" if unit == "groups" else "")
+    what = facts.get("part") or f"test picture{'' if test['n'] == 1 else 's'} never used in training"
+    part = f"{test['n']} {what}" + (f" ({count} groups)" if unit == "groups" else "")
     if auc.get("value") is None:
         said = (f"the ranking of the classes cannot be scored ({auc.get('reason', 'not measured')}), and the model "
                 f"answers {percent(right.get('value'))} of all pictures correctly")
