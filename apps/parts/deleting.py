@@ -1,0 +1,61 @@
+"""Deleting a run: asked once, with its size; it goes to the trash, and can be put back."""
+
+import streamlit as st
+
+from apps.parts import frame
+from apps.parts.plain import plain
+from toolkit.errors import ToolkitError
+from toolkit.runs import folders, trash
+
+GONE = "deleted"  # in session_state: the name in the trash of what was deleted last
+
+
+def button(run, key, **more):
+    """A button that asks whether the run (an Entry) shall go; more: of st.button."""
+    if st.button("Delete this run", icon=":material/delete:", key=key, disabled=run.state.live,
+                 help="Stop it first." if run.state.live else None, **more):
+        asked(run)
+
+
+@st.dialog("Delete this run?")
+def asked(run):
+    """The question; the answer moves the run, and the page is shown without it."""
+    st.text(run.id)
+    st.markdown(f"{size(folders.size(run.folder))} go to the trash, with the model, its scores and its report. You can "
+                "put them back until the trash is emptied. Your pictures stay where they are.")
+    with st.container(horizontal=True):
+        if st.button("Move to the trash", type="primary", key="delete-yes"):
+            try:
+                st.session_state[GONE] = trash.delete(frame.root(), run.id)
+            except ToolkitError as error:
+                st.error(plain(error))
+                return
+            st.query_params.clear()
+            st.rerun()
+        if st.button("Keep it", key="delete-no"):
+            st.rerun()
+
+
+def undo():
+    """A word on what was deleted last, with a button that puts it back; nothing where nothing was."""
+    kept = st.session_state.get(GONE)
+    if not kept or kept not in trash.listed(frame.root()):
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{plain(kept.partition('-')[2])} is in the trash.", width="stretch")
+        if st.button("Undo", icon=":material/undo:", key="delete-undo"):
+            try:
+                st.query_params["run"] = trash.restore(frame.root(), kept)
+            except ToolkitError as error:
+                st.error(plain(error))
+                return
+            del st.session_state[GONE]
+            st.rerun()
+
+
+def size(number):
+    """Bytes in words: "95 MB"."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number} bytes"
