@@ -122,6 +122,15 @@ def test_rows_are_chosen_and_ordered(tmp_path):
     assert ranked == sorted(ranked)
 
 
+def test_marks_name_the_classes_above_their_threshold(tmp_path):
+    found = answers.table(make_answers.answered(tmp_path, "x", n=20, unreadable=(3,)))
+    marks = answers.marked(found, {"b": 0.3, "c": 0.2, "gone": 0.1})
+    for row in range(20):
+        b, c = found.probabilities[row, 1:]
+        assert marks[row] == ", ".join([*(["b"] if b >= 0.3 else []), *(["c"] if c >= 0.2 else [])])
+    assert set(answers.marked(found, {})) == {""}
+
+
 @pytest.mark.parametrize("damage", ["no table", "numbers", "link", "bytes"])
 def test_I9_a_table_that_is_none_is_refused(tmp_path, damage):
     folder = make_answers.answered(tmp_path, "x", n=4)
@@ -168,8 +177,8 @@ def test_answers_of_a_run_are_told_from_others(tmp_path):
 
 def test_evidence_counts_what_validation_pictures_say(tmp_path):
     folder = make_runs.finished(tmp_path, "x", n=100)
-    low, high = answers.evidence(folder, 0.8)
+    low, high = answers.evidence(folder, make_runs.CLASSES, 0.8)
     assert low[1] + high[1] == 20 and 0 <= low[0] <= low[1] and high[0] <= high[1]
-    assert answers.evidence(folder, 0.0) == ((0, 0), (low[0] + high[0], 20))
+    assert answers.evidence(folder, make_runs.CLASSES, 0.0) == ((0, 0), (low[0] + high[0], 20))
     (folder / "predictions.csv").write_text("path\nx\n")
-    assert answers.evidence(folder, 0.8) is None
+    assert answers.evidence(folder, make_runs.CLASSES, 0.8) is None

@@ -12,17 +12,17 @@ import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from toolkit.errors import OptionError, UntrustedError
 from toolkit.files import to_json, write_atomic
 from toolkit.run import FILES, now
-from toolkit.runs import folders, launch, listing, reading
+from toolkit.runs import folders, launch, listing, predicted, reading, tables, uploads
 
 KIND = "predictions"
 FACTS = "answer.json"
-LARGEST = 256 << 20  # bytes of a table that is read
-UPLOAD = re.compile("[0-9a-f]{12}")
+DIGEST = re.compile("[0-9a-f]{64}")
 NEWS = re.compile(r"([\d,]+) of ([\d,]+) (pictures|files of the zip), about (\d+) s left")
 KILLED = "Ended by the system before it was done: most likely out of memory."
 ENDED = "Ended by hand before it was done."
@@ -150,9 +150,9 @@ def delete(root, name):
         raise OptionError("The model is still looking at these pictures; stop it first.")
     shutil.rmtree(found.folder, ignore_errors=True)
     launch.forget(root, KIND, name)
-    others = {one.upload for one in answers(root)}
-    if UPLOAD.fullmatch(found.upload) and found.upload not in others:
-        shutil.rmtree(folders.own(root, "uploads") / found.upload, ignore_errors=True)
+    if found.upload not in {one.upload for one in answers(root)}:
+        with contextlib.suppress(OptionError):  # it is no upload, or a run was made of it
+            uploads.remove(root, found.upload)
 
 
 def stop(root, name):
@@ -161,43 +161,60 @@ def stop(root, name):
 
 
 def table(folder):
-    """The Table of an answer. Raises UntrustedError where its files are damaged."""
-    import numpy as np
-    import pandas
-
-    rows = read_csv(folder / FILES["predictions"])
-    names = list(rows.columns)
-    if names[:3] != ["path", "predicted", "confidence"] or names[-1] != "error" or not all(
-            name.startswith("p_") for name in names[3:-1]):
-        raise UntrustedError(f"{FILES['predictions']} is no table of answers.")
-    numbers = rows[names[2:-1]].apply(pandas.to_numeric, errors="coerce").to_numpy(float)
-    if np.nanmin(numbers, initial=0) < 0 or np.nanmax(numbers, initial=0) > 1.001:
-        raise UntrustedError(f"{FILES['predictions']} holds numbers that are no probabilities.")
-    shown = pandas.DataFrame({"path": rows["path"], "predicted": rows["predicted"], "confidence": numbers[:, 0],
-                              "error": rows["error"], "key": "", "file": ""})
+    """The Table of an answer, read anew only when a file has changed. Raises UntrustedError where it is damaged."""
+    known = None
     with contextlib.suppress(UntrustedError):  # an answer without copies can still be read
-        known = read_csv(folder / FILES["manifest"])
-        if {"path", "file", "sha256"} <= set(known) and list(known["path"]) == list(shown["path"]):
-            shown["key"] = known["sha256"].str.slice(0, 16).where(shown["error"] == "", "")
-            shown["file"] = known["file"]
-    return Table(shown, tuple(name[2:] for name in names[3:-1]), numbers[:, 1:])
+        known = tables.signature(folder / FILES["manifest"])
+    return joined(tables.signature(folder / FILES["predictions"]), known)
 
 
-def read_csv(path):
-    """A DataFrame of text, as it was before formulas were made harmless. UntrustedError where it cannot be read."""
+@lru_cache(4)
+def joined(answered, known):
+    """The Table of two files of these signatures."""
     import pandas
 
-    from toolkit.data.spreadsheet import csv_plain
+    columns, classes, numbers = parsed(answered[0])
+    rows = pandas.DataFrame({**columns, "confidence": numbers[:, 0], "key": "", "file": ""})
+    with contextlib.suppress(UntrustedError):
+        files = located(known[0], columns["path"]) if known else []
+        if files:
+            rows["file"] = [file for file, _ in files]
+            rows["key"] = [digest[:16] if not error and DIGEST.fullmatch(digest) else ""
+                           for (_, digest), error in zip(files, columns["error"])]
+    return Table(rows, classes, numbers[:, 1:])
 
+
+def parsed(path):
+    """(columns {name: list}, classes, float (n, 1 + classes): confidence and probabilities) of a predictions.csv."""
+    import numpy as np
+
+    lines = tables.rows(path)
+    header = next(lines)
+    if header[:3] != ["path", "predicted", "confidence"] or header[-1] != "error" or not all(
+            name.startswith("p_") for name in header[3:-1]):
+        raise UntrustedError(f"{path.name} is no table of answers.")
+    rows = list(lines)
     try:
-        if path.is_symlink() or path.stat().st_size > LARGEST:
-            raise UntrustedError(f"{path.name} is no file of at most {LARGEST:,} bytes.")
-        rows = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except OSError as error:
-        raise UntrustedError(f"{path.name} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # pandas' own errors and those of an encoding are such
-        raise UntrustedError(f"{path.name} is damaged.") from error
-    return rows.map(csv_plain)
+        numbers = np.array([[float(cell) if cell else np.nan for cell in row[2:-1]] for row in rows], float)
+    except ValueError:
+        raise UntrustedError(f"{path.name} is damaged: a probability in it is no number.") from None
+    numbers = numbers.reshape(len(rows), len(header) - 3)
+    read = np.array([not row[-1] for row in rows], bool)
+    if not ((numbers[read] >= 0) & (numbers[read] <= 1.001)).all() or not np.isnan(numbers[~read]).all():
+        raise UntrustedError(f"{path.name} is damaged: it holds numbers that are no probabilities.")
+    columns = {name: [row[place] for row in rows] for name, place in (("path", 0), ("predicted", 1), ("error", -1))}
+    return columns, tuple(name[2:] for name in header[3:-1]), numbers
+
+
+def located(path, names):
+    """[(file, sha256)] of a manifest.csv that has a row for each of `names`, else []."""
+    lines = tables.rows(path)
+    header = next(lines)
+    if not {"path", "file", "sha256"} <= set(header):
+        return []
+    name, file, digest = (header.index(one) for one in ("path", "file", "sha256"))
+    rows = list(lines)
+    return [(row[file], row[digest]) for row in rows] if [row[name] for row in rows] == names else []
 
 
 def chosen(found, show="all", classes=(), below=0.0, order="asked"):
@@ -230,22 +247,27 @@ def counted(found):
     return {name: int(numbers.get(name, 0)) for name in found.classes} | {"": int((found.rows["error"] != "").sum())}
 
 
-def evidence(folder, below):
+def evidence(folder, classes, below):
     """Of a run's validation pictures: (right, of) answered with less confidence than `below`, (right, of) with more.
 
     None where the run keeps no such answers.
     """
     try:
-        rows = read_csv(Path(folder) / FILES["predictions"])
+        kept = predicted.answers(folder, classes)
     except UntrustedError:
         return None
-    names = [name for name in rows if name.startswith("p_")]
-    if not names or not {"split", "label", "predicted"} <= set(rows):
-        return None
-    rows = rows[rows["split"] == "validation"]
-    try:
-        sure = rows[names].astype(float).max(axis=1) >= below
-    except ValueError:
-        return None
-    right = rows["label"] == rows["predicted"]
-    return tuple((int(right[part].sum()), int(part.sum())) for part in (~sure, sure))
+    rows = kept.part("validation")
+    sure = kept.sure[rows] >= below
+    return tuple((int(kept.right[rows][part].sum()), int(part.sum())) for part in (~sure, sure)) if len(rows) else None
+
+
+def marked(found, thresholds):
+    """Names (n,) of the classes, joined, whose probability is at least their threshold {class: 0..1}; "" for none."""
+    import numpy as np
+
+    marks = np.full(len(found), "", object)
+    for name, threshold in thresholds.items():
+        if name in found.classes:
+            over = found.probabilities[:, found.classes.index(name)] >= threshold
+            marks[over] = [f"{mark}, {name}" if mark else name for mark in marks[over]]
+    return marks
