@@ -25,7 +25,8 @@ ID = re.compile(r"[0-9a-f]{12}")
 DEEPEST = 5      # parts of a path: four folders and the file
 LONGEST = 255    # bytes of a part
 HEAD = 2048      # bytes that tell the kind
-ZIPS = (".zip", ".npz", ".keras")
+ZIPS = (".zip", ".npz")
+MODEL = (".keras", ".json")
 PICTURES = ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"), (0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+"),
             (0, b"BM"), (0, b"GIF87a"), (0, b"GIF89a"), (8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"),
             (4, b"jP  "), (0, b"\xff\x4f\xff\x51"), (128, b"DICM"), *((0, b"P%d" % n) for n in range(1, 7)))
@@ -71,12 +72,12 @@ def fault(name, head):
     suffix, shown = Path(name).suffix.lower(), plain(name)[:120]
     if not head:
         return f"{shown} is empty."
-    if suffix in ZIPS:
+    if suffix in (*ZIPS, MODEL[0]):
         kind = "zip archive" if suffix == ".zip" else f"{suffix} file"
         return None if head.startswith(b"PK\x03\x04") else f"{shown} is no {kind}: its first bytes are of another kind."
     if suffix in (".parquet", ".pq"):
         return None if head.startswith(b"PAR1") else f"{shown} is no Parquet table: its first bytes are of another kind."
-    if suffix == ".json":
+    if suffix == MODEL[1]:
         return None if head.lstrip().startswith(b"{") else f"{shown} is no JSON object: it is {foreign.name(head)}."
     if suffix in TABLES:
         return None if is_table(head) else f"{shown} is no table of text: it is {foreign.name(head)}."
