@@ -89,12 +89,13 @@ def valid(name):
     return folders.checked(root(), name) is not None or listing.launch.record(root(), "runs", name) is not None
 
 
-def chosen(states=None, empty="There is no run yet."):
+def chosen(states=None, empty="There is no run yet.", fits=None):
     """The run of the address, after a picker of all runs; None, after a friendly word, where there is nothing to show.
 
-    states: only runs in these states are offered, such as ("finished",).
+    states: only runs in these states are offered, such as ("finished",); fits(run): and only those that it agrees to.
     """
-    runs = [run for run in listing.runs(root()) if states is None or run.state.name in states]
+    runs = [run for run in listing.runs(root()) if (states is None or run.state.name in states)
+            and (fits is None or fits(run))]
     asked, here = st.query_params.get("run", ""), entry()
     if asked and here is None:
         st.warning(f"There is no run {plain(asked[:80])} here; it may have been deleted or moved. Choose another one.")

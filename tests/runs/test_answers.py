@@ -9,8 +9,23 @@ import pytest
 from PIL import Image
 
 from tests.apps import make_answers, make_runs
-from toolkit.errors import OptionError, UntrustedError
+from toolkit.errors import DataError, OptionError, UntrustedError
 from toolkit.runs import answers, folders, launch
+
+
+@pytest.mark.parametrize("name", ["new pictures", "new pictures/0.png", "x.zip"])
+def test_what_a_person_typed_is_found(tmp_path, pictures, name):
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    assert answers.given(f' "{tmp_path / name}" ') == tmp_path / name
+
+
+@pytest.mark.parametrize("name, says", [
+    ("new picture", "does not exist"), ("x.csv", "no new pictures"), ("x.txt.gz", "is no data set"), ("", "Name a")])
+def test_A4_what_holds_no_new_pictures_is_said(tmp_path, pictures, name, says):
+    for file in ("x.csv", "x.txt.gz"):
+        (tmp_path / file).write_bytes(b"x")
+    with pytest.raises(DataError, match=says):
+        answers.given(str(tmp_path / name) if name else name)
 
 
 @pytest.fixture

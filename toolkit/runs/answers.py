@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
@@ -15,7 +16,9 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from toolkit.errors import OptionError, UntrustedError
+from toolkit.data import places
+from toolkit.data.reading import SUFFIXES
+from toolkit.errors import DataError, OptionError, UntrustedError
 from toolkit.files import to_json, write_atomic
 from toolkit.run import FILES, now
 from toolkit.runs import folders, launch, listing, predicted, reading, tables, uploads
@@ -67,6 +70,21 @@ class Table:
 def command(model, pictures, out="predictions.csv"):
     """What a person would type to get the same answers."""
     return launch.command("predict", [model, *pictures, "--out", out])
+
+
+def given(text):
+    """The path of the picture, folder or zip that a person typed. Raises DataError, places.Missing where there is none."""
+    try:
+        path, kind = places.found(text)
+    except places.Missing:
+        raise
+    except DataError:
+        path, kind = os.path.abspath(Path(text.strip().strip("\"'")).expanduser()), "picture"
+        if not os.path.isfile(path) or Path(path).suffix.lower() not in SUFFIXES:
+            raise
+    if kind not in ("folder", "zip", "picture"):
+        raise DataError(f"{path} holds no new pictures: wanted a picture, a folder of pictures, or a zip of them.")
+    return Path(path)
 
 
 def ask(root, model, pictures, run="", title="", upload=""):
