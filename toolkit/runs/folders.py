@@ -12,6 +12,7 @@ Below a folder of runs the dashboard keeps its own things in `.dashboard`, reada
 import contextlib
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from toolkit.errors import OptionError
@@ -25,8 +26,8 @@ def proper(name):
     """Whether `name` can be a folder of ours: one part of a path, neither hidden nor with control characters."""
     if not isinstance(name, str) or not name or name.startswith(".") or "/" in name or "\\" in name:
         return False
-    try:
-        return len(os.fsencode(name)) <= LONGEST and not any(ord(c) < 32 or ord(c) == 127 for c in name)
+    try:  # a name that is no text in UTF-8 cannot stand in an address
+        return len(name.encode()) <= LONGEST and not any(ord(c) < 32 or ord(c) == 127 for c in name)
     except UnicodeEncodeError:
         return False
 
@@ -39,16 +40,17 @@ def checked(root, name, kind="runs"):
     if not proper(name):
         return None
     folder = Path(root, KINDS[kind], name)
-    return folder if folder.is_dir() and not folder.is_symlink() else None
+    try:
+        return folder if stat.S_ISDIR(os.lstat(folder).st_mode) else None
+    except OSError:
+        return None
 
 
 def listed(root, kind="runs"):
     """The folders below `root` that may be runs, in no order."""
     try:
         with os.scandir(Path(root, KINDS[kind])) as entries:
-            return [Path(entry.path) for entry in entries
-                    if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
-                    and checked(root, entry.name, kind)]
+            return [Path(entry.path) for entry in entries if proper(entry.name) and entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
 
@@ -67,30 +69,43 @@ def own(root, *parts):
 
 @contextlib.contextmanager
 def alone(path):
-    """Hold the lock of the file `path`, waiting for whoever has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold the lock of the file `path`, waiting for whoever has it. OptionError where it cannot be had at all."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise OptionError(f"{path} cannot be written: {error.strerror}; name another folder by --runs.") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise OptionError(f"{path} cannot be locked: {error.strerror}; name a folder on a local disk.") from error
         yield
     finally:
         os.close(handle)
 
 
 def held(path):
-    """Whether some process holds the lock of the file `path`; False where there is no such file."""
+    """Whether some process holds the lock of the file `path`; False where there is no such file, or none has locks."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would hold us up
     except OSError:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back at once: a run that begins now tries again
         return False
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False
     finally:
         os.close(handle)
 
 
 def size(folder):
-    """Bytes of all files below a folder."""
-    return sum(os.lstat(os.path.join(place, file)).st_size for place, _, files in os.walk(folder) for file in files)
+    """Bytes that all files below a folder take on the disk."""
+    found = 0
+    for place, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):  # it went in this moment
+                found += os.lstat(os.path.join(place, file)).st_blocks * 512
+    return found

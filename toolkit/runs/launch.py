@@ -6,8 +6,8 @@ it is gone. So one wish makes one process, however often it is clicked, and whoe
 """
 
 import contextlib
-import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from toolkit.errors import OptionError, UntrustedError
+from toolkit.errors import OptionError, ResourceError, UntrustedError
 from toolkit.files import to_json, write_atomic
-from toolkit.run import now, paths
+from toolkit.run import FILES, now, paths, taken
 from toolkit.runs import folders, reading
 
 SAME_WISH = 10.0        # seconds within which the same command is taken for the same click
@@ -49,8 +49,8 @@ def new_id(data, root):
     """A free name for a run of `data`: names sort by time."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(str(data)).name.removeprefix("sample:")).strip("-")[:32].strip("-")
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{stem or 'run'}"
-    return next(free for n in range(1, 10_000) if not Path(root, free := name if n == 1 else f"{name}-{n}").exists()
-                and record(root, "runs", free) is None)
+    free = (name if n == 1 else f"{name}-{n}" for n in itertools.count(1))
+    return next(one for one in free if not os.path.lexists(Path(root, one)) and record(root, "runs", one) is None)
 
 
 def start(root, kind, name, module, arguments, data="", wish=None):
@@ -58,28 +58,38 @@ def start(root, kind, name, module, arguments, data="", wish=None):
 
     kind, name: what its folder is called (see `folders.KINDS`; other kinds have none). wish: what makes two clicks the
     same wish (default: kind, module and arguments without the folder's name). Raises OptionError where no process can
-    be started.
+    be started, or another wish has taken the name.
     """
     home = folders.own(root, "starts")
-    wish = hashlib.sha256(json.dumps(wish or [kind, module, [a for a in map(str, arguments) if name not in a]])
-                          .encode()).hexdigest()
+    if not folders.proper(name):
+        raise OptionError(f"{name[:80]!r} cannot be the name of a folder; choose one word, or several.")
+    own = [argument for argument in map(str, arguments) if Path(argument).name != name]
+    wish = hashlib.sha256(json.dumps(wish or [kind, module, own]).encode()).hexdigest()
     with folders.alone(home / "lock"):
-        twin = next((other for other in recent(home, kind, wish)), None)
-        if twin or alive(root, kind, name):
-            return Started(twin or name, True)
+        if twin := next(recent(home, kind, wish), None):
+            return Started(twin, True)
+        if alive(root, kind, name):
+            if (record(root, kind, name) or {}).get("wish") == wish:
+                return Started(name, True)
+            raise OptionError(f"Something else was started as {name} a moment ago; start again.")
         write_atomic(home / f"{kind}-{name}.json", to_json({
             "module": module, "command": [module, *map(str, arguments)], "wish": wish, "time": now(),
             "data": str(data), "began": time.time()}))
-        spawn(home / f"{kind}-{name}", [sys.executable, "-m", f"toolkit.{module}", *map(str, arguments)])
+        try:
+            spawn(home / f"{kind}-{name}", [sys.executable, "-m", f"toolkit.{module}", *map(str, arguments)])
+        except OptionError:
+            forget(root, kind, name)
+            raise
     return Started(name, False)
 
 
 def spawn(stem, line):
     """The process of `line`, in a session of its own, printing into STEM.log and holding STEM.lock while it lives."""
-    stem = str(stem)
-    lock = os.open(f"{stem}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    stem, lock = str(stem), None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = os.open(f"{stem}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        taken(lock)
+        Path(f"{stem}.code").unlink(missing_ok=True)  # of an earlier process of that name
         path = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
         with open(f"{stem}.log", "wb") as log:
             process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -87,10 +97,11 @@ def spawn(stem, line):
                                        env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"})
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"process {process.pid}, since {now()}\n".encode(), 0)
-    except OSError as error:
-        raise OptionError(f"No process could be started: {error.strerror}.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
+        raise OptionError(f"No process could be started: {getattr(error, 'strerror', None) or error}.") from error
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
     threading.Thread(target=reap, args=(process, f"{stem}.code"), daemon=True).start()
 
 
@@ -117,16 +128,16 @@ def place(root, kind, name, suffix):
 
 
 def record(root, kind, name):
-    """What was started under a name; None where nothing was."""
+    """What was started under a name; None where nothing was, or no name of ours is given."""
     try:
-        return reading.facts(place(root, kind, name, ".json"))
+        return reading.facts(place(root, kind, name, ".json")) if folders.proper(name) else None
     except UntrustedError:
         return None
 
 
 def alive(root, kind, name):
     """Whether the process that was started under a name lives."""
-    return folders.held(place(root, kind, name, ".lock"))
+    return folders.proper(name) and folders.held(place(root, kind, name, ".lock"))
 
 
 def begun(root, kind, name):
@@ -155,9 +166,9 @@ def complaint(root, kind, name):
 
 def waiting(root, kind):
     """Names of what was started and has no run.json yet: it is on its way, or failed before there was a run."""
-    home = Path(root, folders.HIDDEN, "starts")
+    home, place = Path(root, folders.HIDDEN, "starts"), os.path.join(root, folders.KINDS[kind])
     names = [path.stem.removeprefix(f"{kind}-") for path in home.glob(f"{kind}-*.json")]
-    return [name for name in names if not paths(Path(root, folders.KINDS[kind], name)).run.exists()]
+    return [name for name in names if not os.path.lexists(os.path.join(place, name, FILES["run"]))]
 
 
 def forget(root, kind, name):
@@ -167,26 +178,44 @@ def forget(root, kind, name):
 
 
 def stop(folder):
-    """Ask a run to end and keep the best so far; one that does not hear it within GRACE seconds is made to."""
-    paths(folder).stop.touch(mode=0o600, exist_ok=True)
-    threading.Thread(target=insist, args=(Path(folder),), daemon=True).start()
+    """Ask a run to end and keep the best so far; one that does not hear it within GRACE seconds is made to.
+
+    False, and nothing is done, where it does not live. Raises ResourceError where its folder takes no file.
+    """
+    here = paths(folder)
+    if not folders.held(here.lock):
+        return False
+    try:
+        here.stop.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"{here.stop} cannot be written: {error.strerror}.") from error
+    if str(folder) not in {thread.name for thread in threading.enumerate()}:  # asked twice, it is not pressed twice
+        threading.Thread(target=insist, args=(Path(folder), GRACE, LAST), name=str(folder), daemon=True).start()
+    return True
 
 
-def insist(folder):
-    """End a run that does not react to its stop file: by SIGTERM, then by SIGKILL; the folder's log says so."""
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, LAST)):
+def insist(folder, grace, last, poll=0.5):
+    """End a run that does not react to its stop file: after `grace` seconds by SIGTERM, `last` more by SIGKILL.
+
+    The stop file then says so.
+    """
+    stop = paths(folder).stop
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, last)):
         until = time.monotonic() + patience
         while time.monotonic() < until:
             if not folders.held(paths(folder).lock) or heard(folder):
                 return
-            time.sleep(0.5)
+            time.sleep(poll)
+        if number == signal.SIGKILL:
+            with contextlib.suppress(OSError):
+                stop.write_text("forced\n")
         signal_to(folder, number)
 
 
 def heard(folder):
     """Whether a run says itself that it is ending."""
     with contextlib.suppress(UntrustedError):
-        return reading.facts(paths(folder).status).get("state") == "stopping"
+        return reading.facts(paths(folder).status, reading.BRIEF).get("state") == "stopping"
     return False
 
 
@@ -212,13 +241,23 @@ def signal_holder(lock, number):
     found = re.match(rb"process (\d+)", reading.tail(lock, 200)[0])
     pid = int(found[1]) if found else 0
     with contextlib.suppress(OSError):
-        if pid > 1 and b"toolkit." in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if pid > 1 and ours(pid):
             os.kill(pid, number)
             return True
     return False
 
 
+def ours(pid):
+    """Whether a process is a command of ours; where the system does not tell, the lock that it holds says so."""
+    told = Path("/proc", str(pid), "cmdline")
+    return b"toolkit." in told.read_bytes() if Path("/proc/self").exists() else True
+
+
 def resume(root, name):
-    """Go on with a run that has ended early -> Started."""
-    folder = Path(root, name)
+    """Go on with a run that has ended early -> Started. OptionError where it is not there."""
+    folder = folders.checked(root, name)
+    if folder is None:
+        raise OptionError("The run is not there any more.")
+    if folders.held(paths(folder).lock):
+        return Started(name, True)
     return start(root, "runs", name, "finetune", ["--resume", "--run-dir", folder], wish=["resume", name])

@@ -1,11 +1,14 @@
 """The runs of a folder, newest first, each in a line: what it was made of, how far it is, how good it is."""
 
+import itertools
+import os
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from toolkit.errors import UntrustedError
-from toolkit.run import paths
+from toolkit.run import FILES
 from toolkit.runs import folders, launch, reading, state
 
 
@@ -35,43 +38,48 @@ def entry(root, name, kind="runs"):
     if folder is None:
         begun = launch.record(root, kind, name)
         return None if begun is None else Entry(name, Path(root, folders.KINDS[kind], name), before(root, kind, name),
-                                                begun.get("module", ""), **asked(begun))
+                                                **asked(begun))
     now = state.of(folder, launch.begun(root, kind, name))
-    if now.name == "damaged" and not paths(folder).run.exists():
-        if launch.record(root, kind, name) is not None:
-            now = before(root, kind, name)
-    if now.name == "damaged":
-        return Entry(name, folder, now)
-    if not paths(folder).run.exists():
-        return Entry(name, folder, now, **asked(launch.record(root, kind, name) or {}))
-    return described(name, folder, now)
+    if not os.path.lexists(folder / FILES["run"]):
+        begun = launch.record(root, kind, name)
+        return Entry(name, folder, now if begun is None else before(root, kind, name), **asked(begun or {}))
+    return Entry(name, folder, now) if now.name == "damaged" else described(name, folder, now)
 
 
 def described(name, folder, now):
     """The Entry of a folder whose run.json can be read."""
     try:
-        run = reading.facts(paths(folder).run)
+        run = reading.facts(folder / FILES["run"], reading.BRIEF)
     except UntrustedError as error:
         return Entry(name, folder, state.State("damaged", str(error)))
     options = run.get("options") if isinstance(run.get("options"), dict) else {}
     times = run.get("times") if isinstance(run.get("times"), dict) else {}
     scores, chosen = scored(folder)
     return Entry(name, folder, now, reading.text(run.get("command"), 40), short(options.get("data")), options,
-                 moment(times.get("started")), now.seconds or reading.number(times.get("seconds"), 0), scores, chosen)
+                 moment(times.get("started")), now.seconds or reading.number(times.get("seconds"), 0, 1e9),
+                 scores, chosen)
 
 
 def scored(folder):
     """(scores of the test part, the model kept) of metrics.json; ({}, "") where there is none."""
-    path = paths(folder).metrics
-    if not path.exists():
+    path = folder / FILES["metrics"]
+    try:
+        info = os.lstat(path)
+    except OSError:
         return {}, ""
+    return scored_once(path, (info.st_ino, info.st_mtime_ns), info.st_size)
+
+
+@lru_cache(4096)
+def scored_once(path, changed, size):
+    """What `scored` gives, of a file that has not changed since: the file itself is long, and not remembered."""
     try:
         found = reading.facts(path)
     except UntrustedError:
         return {}, ""
     test = found.get("test") if isinstance(found.get("test"), dict) else {}
-    scores = {name: {end: reading.number(value.get(end)) for end in ("value", "low", "high")}
-              for name, value in test.items() if isinstance(value, dict) and "value" in value}
+    scores = {name[:40]: {end: reading.number(value.get(end)) for end in ("value", "low", "high")}
+              for name, value in itertools.islice(test.items(), 40) if isinstance(value, dict) and "value" in value}
     return scores, reading.text(found.get("chosen"), 40)
 
 
@@ -84,7 +92,8 @@ def before(root, kind, name):
 
 def asked(begun):
     """What a start's record tells of the run to come."""
-    return {"data": short(begun.get("data")), "started": moment(begun.get("time"))}
+    return {"command": reading.text(begun.get("module"), 40), "data": short(begun.get("data")),
+            "started": moment(begun.get("time"))}
 
 
 def runs(root, commands=("finetune", "evaluate")):
@@ -92,7 +101,7 @@ def runs(root, commands=("finetune", "evaluate")):
 
     A folder that is no run at all (no run.json, never started by us) is not listed; a damaged run is.
     """
-    names = {folder.name for folder in folders.listed(root) if paths(folder).run.exists()}
+    names = {folder.name for folder in folders.listed(root) if os.path.lexists(folder / FILES["run"])}
     names |= set(launch.waiting(root, "runs"))
     found = [one for name in names if (one := entry(root, name)) is not None]
     found = [one for one in found if one.state.name == "damaged" or one.command in commands or not one.command]
@@ -110,4 +119,4 @@ def moment(value):
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return found if found.tzinfo else None
+    return found if found.tzinfo and 1970 < found.year < 9999 else None  # beyond, no zone can be applied

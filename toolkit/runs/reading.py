@@ -10,10 +10,14 @@ from functools import lru_cache
 
 from toolkit.errors import UntrustedError, plain
 
-FACTS = 4 << 20           # bytes of a JSON file of a run
-EVENTS = 32 << 20         # bytes of events.jsonl that are looked at, from its end
-LINE = 100_000            # bytes of a line of it
+FACTS = 4 << 20           # bytes of a JSON file of a run,
+BRIEF = 256 << 10         # of run.json and status.json
+SMALL = 8 << 10           # bytes of one that is remembered with thousands of others
+EVENTS = 8 << 20          # bytes of events.jsonl that are looked at, from its end,
+LINES = 40_000            # and lines: some thousand epochs
+LINE = 20_000             # bytes of a line of it
 LOG = 256 << 10           # bytes of log.txt, from its end
+LARGE = 1e300             # what is beyond is no number that can be shown
 
 
 def facts(path, largest=FACTS):
@@ -27,24 +31,33 @@ def facts(path, largest=FACTS):
         raise UntrustedError(f"{path.name} cannot be read: {error.strerror}.") from error
     if not stat.S_ISREG(info.st_mode) or info.st_size > largest:
         raise UntrustedError(f"{path.name} is no file of at most {largest:,} bytes.")
-    return parsed(path, info.st_mtime_ns, info.st_size)
-
-
-@lru_cache(4096)
-def parsed(path, changed, size):
-    """The object of a file that has not changed since."""
-    try:
-        with open(path, "rb") as file:
-            found = json.loads(file.read(size + 1))
-        if not isinstance(found, dict):
-            raise ValueError("no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise UntrustedError(f"{path.name} is damaged ({plain(error)[:200]}).") from error
+    read = remembered if info.st_size <= SMALL else remembered_few
+    found = read(path, (info.st_ino, info.st_mtime_ns), info.st_size)
+    if isinstance(found, str):
+        raise UntrustedError(f"{path.name} is damaged ({found}).")
     return found
 
 
-def number(value, low=float("-inf"), high=float("inf")):
-    """`value` where it is a number in a range, else None."""
+def parsed(path, changed, size):
+    """The object of a file that has not changed since, or why it holds none."""
+    try:
+        with open(path, "rb", opener=unblocked) as file:
+            found = json.loads(file.read(size + 1))
+        return found if isinstance(found, dict) else "no JSON object"
+    except (OSError, ValueError, RecursionError) as error:
+        return plain(error)[:200]
+
+
+remembered, remembered_few = lru_cache(2048)(parsed), lru_cache(4)(parsed)
+
+
+def unblocked(path, flags):
+    """Open a file, and no pipe that came into its place in this moment."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def number(value, low=-LARGE, high=LARGE):
+    """`value` where it is a finite number in a range, else None."""
     fine = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
     return value if fine else None
 
@@ -57,16 +70,15 @@ def text(value, longest=2000):
 def tail(path, largest):
     """The last `largest` bytes of a file from a line's begin on, and whether something was left out before them."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open(path, "rb", opener=unblocked) as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
+                return b"", False
+            start = max(0, info.st_size - largest)
+            file.seek(start)
+            data = file.read(largest)
     except OSError:
         return b"", False
-    with os.fdopen(handle, "rb") as file:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
-            return b"", False
-        start = max(0, info.st_size - largest)
-        file.seek(start)
-        data = file.read(largest)
     return (data.partition(b"\n")[2] if start else data), start > 0
 
 
@@ -75,7 +87,7 @@ def events(path):
     data, _ = tail(path, EVENTS)
     whole, _, rest = data.rpartition(b"\n")
     found, junk = [], 0
-    for line in whole.split(b"\n") if whole else ():
+    for line in whole.rsplit(b"\n", LINES)[-LINES:] if whole else ():
         try:
             event = json.loads(line) if len(line) <= LINE else None
         except (ValueError, RecursionError):
@@ -90,4 +102,5 @@ def events(path):
 def log(path, lines=200):
     """The last lines of a log, safe to show."""
     data, _ = tail(path, LOG)
-    return [plain(line)[:2000] for line in data.decode("utf-8", "replace").split("\n")[-lines - 1:] if line.strip()]
+    last = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()][-lines:]
+    return [plain(line[:2000])[:2000] for line in last]

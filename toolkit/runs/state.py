@@ -11,15 +11,18 @@
 | damaged | its files are no files of a run |
 """
 
+import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from toolkit.errors import UntrustedError
-from toolkit.run import ENDED, paths
+from toolkit.run import ENDED, FILES
 from toolkit.runs import folders, reading
 
 LIVE = ("starting", "queued", "running", "stopping")
 KILLED = "Ended by the system before it was done: most likely out of memory, or the computer was switched off."
+FORCED = "Asked to end, it did not, and was ended by force; what it had learned up to its last epoch is kept."
 
 
 @dataclass(frozen=True)
@@ -46,37 +49,59 @@ class State:
 
 def of(folder, begun=None):
     """The State of a run folder; `begun`: when the process that lives for it was started (time.time()), if one does."""
-    here = paths(folder)
-    if not here.run.exists():
+    file = Path(folder, FILES["run"])  # not run.paths: five hundred folders are looked at in a moment
+    if not os.path.lexists(file):
         return State("starting", "starting") if begun else State("damaged", "It holds no run.json.")
     try:
-        run = reading.facts(here.run)
-        told = status(here.status)
+        run = reading.facts(file, reading.BRIEF)
+        told = status(Path(folder, FILES["status"]))
     except UntrustedError as error:
         return State("damaged", str(error))
-    if run.get("schema") != 1:
-        return State("damaged", "run.json is of another version.")
     ended = run.get("state")
-    if ended in ENDED and not (begun and ended != "finished" and begun > here.run.stat().st_mtime):
-        return State(ended, reading.text(run.get("message")), told.phase, 1.0 if ended == "finished" else told.progress,
-                     None, told.age, told.seconds)
-    if folders.held(here.lock):
-        return told if not here.stop.exists() or told.name == "queued" else replace(told, name="stopping")
-    if begun:
-        return State("starting", "starting")
-    again = reading.facts(here.run).get("state")  # it may have ended between the two looks
-    if again in ENDED:
-        return of(folder)
-    return State("killed", KILLED, told.phase, told.progress, None, told.age, told.seconds)
+    if fault := fault_of(run):
+        return State("damaged", fault)
+    if ended in ENDED and not (begun and ended != "finished" and begun > changed(file)):
+        return replace(told, name=ended, message=reading.text(run.get("message")), seconds_left=None, queued_as=None,
+                       progress=1.0 if ended == "finished" else told.progress)
+    if folders.held(Path(folder, FILES["lock"])):
+        return replace(told, name="stopping") if os.path.lexists(Path(folder, FILES["stop"])) else told
+    return State("starting", "starting") if begun else lost(folder, told)
+
+
+def fault_of(run):
+    """Why the facts of a run.json are none of ours; "" where they are."""
+    if run.get("schema") != 1:
+        return "run.json is of another version."
+    fine = run.get("state") in ("running", *ENDED) and isinstance(run.get("options"), dict)
+    return "" if fine else "run.json holds no options, or no state that there is."
+
+
+def lost(folder, told):
+    """The State of a run that does not live and said "running" a moment ago."""
+    try:
+        if reading.facts(Path(folder, FILES["run"]), reading.BRIEF).get("state") in ENDED:  # it ended meanwhile
+            return of(folder)
+    except UntrustedError as error:
+        return State("damaged", str(error))
+    forced = reading.tail(Path(folder, FILES["stop"]), 100)[0].startswith(b"forced")
+    return replace(told, name="killed", message=FORCED if forced else KILLED, seconds_left=None, queued_as=None)
+
+
+def changed(path):
+    """When a file was last changed (time.time()); 0 where it is not there any more."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def status(path):
     """The State that status.json tells of a run that lives."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return State("running")
-    found, number = reading.facts(path), reading.number
+    found, number = reading.facts(path, reading.BRIEF), reading.number
     name = found.get("state") if found.get("state") in ("queued", "stopping") else "running"
-    age = max(0.0, time.time() - path.stat().st_mtime)  # a clock that was set back makes no negative time
+    age = max(0.0, time.time() - changed(path))  # a clock that was set back makes no negative time
     before = number(found.get("queued_as"), 0, 10_000)
     return State(name, reading.text(found.get("message")), reading.text(found.get("phase"), 40),
                  number(found.get("progress"), 0, 1) or 0.0, number(found.get("seconds_left"), 0, 1e8), age,
