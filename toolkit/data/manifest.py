@@ -24,8 +24,8 @@ class Samples:
     """`rows`: a DataFrame of COLUMNS and the user's further columns (once prepared INTERNAL too), from 0 on.
 
     `kind`: folder, split folder, table, npz or sample. `left_out`: (path, reason) of files passed over. `problems`:
-    sentences worth knowing that stop nothing. `unreadable`: (path, label, reason) of pictures that were dropped.
-    `task`, `boxes`, `masks`: as in data.reading.Reading.
+    sentences worth knowing that stop nothing; those about edits are in `edits` too. `unreadable`: (path, label, reason)
+    of pictures that were dropped. `task`, `boxes`, `masks`: as in data.reading.Reading.
     """
 
     rows: object
@@ -35,6 +35,7 @@ class Samples:
     left_out: tuple = ()
     problems: tuple = ()
     unreadable: tuple = ()
+    edits: tuple = ()
     task: str = "classification"
     boxes: dict | None = None
     masks: dict | None = None
@@ -156,24 +157,29 @@ def drop_unreadable(samples, facts, max_bad=0.1):
 
     Raises DataError where more than the share `max_bad` is unreadable, or a class loses its last picture.
     """
+    found, kept = readable(samples, facts)
+    lost, share = int((~kept).sum()), (~kept).mean()
+    shown = listed(f"{path}: {error}" for path, _, error in found.unreadable[len(samples.unreadable):])
+    if lost and (not len(found) or share > max_bad):
+        allowed = f"--max-bad allows {max_bad:.0%}" if len(found) else "none is left"
+        raise DataError(f"{lost} of {count(len(kept), 'picture')} cannot be read ({share:.1%}; {allowed}):{shown}")
+    gone = sorted(set(samples.rows["label"]) - set(found.rows["label"]))
+    if gone:
+        raise DataError(f"No picture of class {', '.join(map(repr, gone))} can be read:{shown}")
+    return found, kept
+
+
+def readable(samples, facts):
+    """As `drop_unreadable`, whatever is left."""
     import numpy as np
 
     bad = np.asarray(facts["error"] != "")
     paths, labels, errors = samples.rows["path"], samples.rows["label"], facts["error"]
     lost = tuple((paths.iat[i], labels.iat[i], errors.iat[i]) for i in np.flatnonzero(bad))
-    shown = listed(f"{path}: {error}" for path, _, error in lost)
-    if bad.any() and (bad.all() or bad.mean() > max_bad):
-        allowed = "none is left" if bad.all() else f"--max-bad allows {max_bad:.0%}"
-        raise DataError(f"{len(lost)} of {count(len(bad), 'picture')} cannot be read ({bad.mean():.1%}; {allowed}):"
-                        + shown)
     rows = samples.rows.copy()
     for name in ("sha256", "width", "height", "mode", "note", *INTERNAL):
         rows[name] = np.asarray(facts[name])
-    rows = rows[~bad].reset_index(drop=True)
-    gone = sorted(set(labels) - set(rows["label"]))
-    if gone:
-        raise DataError(f"No picture of class {', '.join(map(repr, gone))} can be read:{shown}")
-    return replace(samples, rows=rows, unreadable=samples.unreadable + lost), ~bad
+    return replace(samples, rows=rows[~bad].reset_index(drop=True), unreadable=samples.unreadable + lost), ~bad
 
 
 def edited(samples, decisions):
@@ -185,7 +191,7 @@ def edited(samples, decisions):
     rows, notes = edits.applied(samples.rows, decisions)
     if len(set(rows["label"])) < 2:
         raise DataError("The edits leave fewer than two classes: take some of them back.")
-    return replace(samples, rows=rows, problems=(*samples.problems, *notes))
+    return replace(samples, rows=rows, problems=(*samples.problems, *notes), edits=tuple(notes))
 
 
 def table(rows):

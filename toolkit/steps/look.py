@@ -1,5 +1,6 @@
 """Step one: which pictures there are, what they show, and on which side of the split each one stands."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +11,7 @@ from toolkit.data.splits import PARTS
 from toolkit.errors import DataError
 
 TALLIED = 500  # training pictures whose values are counted for percentiles
+NAMED = 1000   # files that doctor.json names with the reason why they were left out; all are counted
 COMPARED = ("path", "sha256", "label", "split", "group")  # of a picture, between two sittings of a run
 
 
@@ -42,23 +44,32 @@ class Case:
         """Class numbers of a part."""
         return self.numbers[self.rows[part]]
 
+    def counts(self):
+        """{part: {class: pictures}}; what could not be split is the part "unsplit"."""
+        split = {**self.rows, "unsplit": np.flatnonzero(self.part == "")}
+        return {part: {name: int((self.numbers[rows] == i).sum()) for i, name in enumerate(self.classes)}
+                for part, rows in split.items() if part in PARTS or len(rows)}
+
     def groups(self, part):
         """What must not be parted or resampled apart, for each picture of a part; None where every one stands alone."""
         groups = self.samples.rows["bound"].to_numpy()[self.rows[part]]
         return None if len(np.unique(groups)) == len(groups) else groups
 
 
-def listed(chosen):
-    """The rows of the data, before any picture is opened; every problem of them in one DataError."""
+def listed(chosen, step=None):
+    """The rows of the data, before any picture is opened; every problem of them in one DataError.
+
+    step(done, of): called while an archive is unpacked.
+    """
     from toolkit.data import manifest
 
-    samples = listed_in(chosen, chosen.data, chosen.root)
+    samples = listed_in(chosen, chosen.data, chosen.root, step)
     if further := getattr(chosen, "test_data", None):
-        samples = manifest.with_test(samples, listed_in(chosen, further, None))
+        samples = manifest.with_test(samples, listed_in(chosen, further, None, step))
     return samples
 
 
-def listed_in(chosen, data, root):
+def listed_in(chosen, data, root, step):
     """The rows of a folder, table or archive."""
     from toolkit.data import manifest
     from toolkit.features import store
@@ -67,7 +78,7 @@ def listed_in(chosen, data, root):
     if data != chosen.data and Path(data).suffix.lower() not in manifest.TABLES:
         columns = {}  # of the other data's table
     samples = manifest.read(data, root, **columns, ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case,
-                            cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
+                            cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked", step=step)
     if samples.task != "classification":
         raise DataError(f"{data} holds {samples.kind} for {samples.task}; what is trained and measured here is one "
                         "class a picture: give a folder with a folder for each class, or a table with a label column.")
@@ -76,32 +87,47 @@ def listed_in(chosen, data, root):
 
 def read(chosen, samples, task, store, run, progress):
     """Open every picture once, split them, and say what is wrong with them -> Case."""
+    case, given = opened(chosen, samples, task, store, progress)
+    if chosen.resume and run.manifest.exists():
+        unchanged(case, run)
+    kept(run, case)
+    told(run, case, given)
+    return case
+
+
+def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=lambda pixels: None):
+    """(Case, the split that came with the data) of pictures that are opened once.
+
+    faults: the context of each step that may refuse the data; where it holds a DataError back, the next step goes on
+    without what that one would have given. looked(pixels): doctor.looks.Looks of them, for the checks that want them.
+    """
     from toolkit.data import splits
     from toolkit.doctor import checks
     from toolkit.pixels.depth import Depth
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
-    depth = Depth.of(chosen.depth)
-    samples, pixels = pictures(chosen, samples, store, step, depth, edits=decisions(chosen))
+    depth, decided = Depth.of(chosen.depth), ()
+    with faults:
+        decided = decisions(chosen)
+    samples, pixels = pictures(chosen, samples, store, step, depth, edits=decided, faults=faults)
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
-    rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS))
-    given = rows["split"].copy()
-    part = splits.assign(rows["label"], rows["group"], rows["split"],
-                         (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
-                         same=same, strict=chosen.strict, names=rows["path"])
+    notes, given = samples.problems, rows["split"].copy()
+    with faults:
+        rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS))
+    part = given.to_numpy(object)
+    with faults:
+        part = splits.assign(rows["label"], rows["group"], rows["split"],
+                             (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
+                             same=same, strict=chosen.strict, names=rows["path"])
     depth = depth_of(samples, part == "train", depth)
     if rescaled(rows, depth):
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes)
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels))
     rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
-    case = Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes),
-                part, findings, depth)
-    if chosen.resume and run.manifest.exists():
-        unchanged(case, run)
-    told(run, case, given)
-    return case
+    return Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes), part, findings,
+                depth), given
 
 
 def grouped(chosen, rows, notes, parts):
@@ -148,10 +174,10 @@ def decisions(chosen):
     return edits.read(path) if path else []
 
 
-def pictures(chosen, samples, store, step, depth, how=None, edits=()):
+def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nullcontext()):
     """(samples that can be read, with their facts, after `edits`; Rows of their pixels).
 
-    how: (size, channels, resize), else what is chosen.
+    how: (size, channels, resize), else what is chosen; faults: as in `opened`, unless not one can be read.
     """
     from toolkit.data import manifest, patients
     from toolkit.features.rows import Rows
@@ -165,24 +191,34 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=()):
     shelf = store.shelf("pictures", depends, [(size, size, channels)], "uint8", len(samples))
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
                             lambda number: patients.key(number, secret))
-    samples, _ = manifest.drop_unreadable(samples, facts, chosen.max_bad)
-    samples = manifest.edited(samples, edits)
+    whole, (samples, _) = samples, manifest.readable(samples, facts)
+    with faults if len(samples) else nullcontext():
+        manifest.drop_unreadable(whole, facts, chosen.max_bad)
+    with faults:
+        samples = manifest.edited(samples, edits)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
                                                                        chosen.workers, depth)])
 
 
-def told(run, case, given):
-    """Write manifest.csv and doctor.json, and say the counts and the warnings."""
+def kept(run, case):
+    """Write manifest.csv and doctor.json."""
     from toolkit.data import manifest
     from toolkit.files import write_atomic
 
-    rows = case.samples.rows.drop(columns=["bound"])
-    write_atomic(run.manifest, manifest.table(rows))
-    run.json(run.doctor, {"schema": 1, "findings": [asdict(finding) for finding in case.findings]})
+    write_atomic(run.manifest, manifest.table(case.samples.rows.drop(columns=["bound"])))
+    samples, groups = case.samples, set(case.samples.rows["group"]) - {""}
+    run.json(run.doctor, {"schema": 1, "findings": [asdict(finding) for finding in case.findings],
+                          "counts": case.counts(), "groups": len(groups) or None, "edits": samples.edits,
+                          "unreadable": samples.unreadable[:NAMED], "left_out": samples.left_out[:NAMED],
+                          "skipped": samples.skipped})
+
+
+def told(run, case, given):
+    """Say the counts and the warnings."""
+    counts = case.counts()
     for name in case.classes:
-        counts = {part: int(((rows["split"] == part) & (rows["label"] == name)).sum()) for part in PARTS}
-        run.say(f"  {name}: " + ", ".join(f"{n} {part}" for part, n in counts.items()))
+        run.say(f"  {name}: " + ", ".join(f"{counts[part][name]} {part}" for part in PARTS))
     if (given != "").any():
         run.say("  The split is the one given with the data.")
     for finding in case.findings:

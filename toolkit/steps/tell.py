@@ -5,7 +5,6 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
-from toolkit.data.splits import PARTS
 from toolkit.errors import ToolkitError
 
 MEASURED = ("validation", "test")
@@ -206,13 +205,8 @@ def fingerprint(case):
 
     rows = case.samples.rows
     lines = sorted(" ".join(row) for row in zip(rows["sha256"], rows["label"], rows["split"]))
-    return {"pictures": len(rows), "counts": counts(case),
+    return {"pictures": len(rows), "counts": case.counts(),
             "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
-
-
-def counts(case):
-    """{part: {class: pictures}}."""
-    return {part: {name: int((case.truth(part) == i).sum()) for i, name in enumerate(case.classes)} for part in PARTS}
 
 
 def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run):
@@ -224,7 +218,7 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
         "task": "classification", "created": run.facts["times"]["started"], "classes": case.classes,
         "metrics": measured,
         "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
-        "history": tuned.history, "probe_loss": tuned.loss_before, "counts": counts(case),
+        "history": tuned.history, "probe_loss": tuned.loss_before, "counts": case.counts(),
         "findings": [asdict(finding) for finding in case.findings],
         "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}
                                            if case.samples.unreadable else {}),

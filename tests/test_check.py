@@ -1,0 +1,196 @@
+"""The data looked at as a run would: the same pictures, the same split, every problem at once, and nothing trained."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas
+import pytest
+from PIL import Image
+
+from tests.acceptance import runs
+from toolkit import check, errors
+from toolkit.pixels import decode, thumbnails
+from toolkit.run import Run
+
+HEAVY = ("tensorflow", "keras", "jax", "torch", "openvino", "matplotlib", "sklearn", "albumentations")
+SMALL = ("--size", 32)
+
+
+def look(*arguments):
+    """Exit code of `python -m toolkit.check` with `arguments`, run here."""
+    return errors.guarded(check.main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return runs.draw(tmp_path_factory.mktemp("check") / "pictures", dict.fromkeys(runs.CLASSES, 16))
+
+
+def found(folder, name):
+    """The findings of a check, of doctor.json."""
+    return [finding for finding in runs.read(folder / "doctor.json")["findings"] if finding["check"] == name]
+
+
+def test_what_is_shown_is_what_a_run_uses_and_decodes_no_more(data, tmp_path, monkeypatch):
+    options = (*SMALL, "--seed", 3, "--validation", 0.2, "--test", 0.25, "--resize", "pad", "--cache-dir",
+               tmp_path / "store")
+    assert look(data, *options, "--out", tmp_path / "check") == 0
+    shown = pandas.read_csv(tmp_path / "check" / "manifest.csv")
+
+    def again(*arguments):
+        raise AssertionError("a picture was decoded again")
+
+    monkeypatch.setattr(decode, "decode", again)
+    weights = runs.weight_file(tmp_path / "mine.safetensors")
+    assert runs.tune(data, *options, "--backbone", "cifar_resnet20", "--weights", weights, "--probe-only",
+                     "--resamples", 100, "--run-dir", tmp_path / "run") == 0
+    pandas.testing.assert_frame_equal(shown, pandas.read_csv(tmp_path / "run" / "manifest.csv"))
+    counts = runs.read(tmp_path / "check" / "doctor.json")["counts"]
+    assert counts == runs.read(tmp_path / "run" / "doctor.json")["counts"]
+    assert counts == {part: {name: int(((shown["split"] == part) & (shown["label"] == name)).sum())
+                             for name in runs.CLASSES} for part in ("train", "validation", "test")}
+
+
+def test_the_folder_is_that_of_a_run(data, tmp_path, capsys):
+    assert look(data, *SMALL, "--run-dir", tmp_path / "out") == 0
+    facts, status = runs.read(tmp_path / "out" / "run.json"), runs.read(tmp_path / "out" / "status.json")
+    assert facts["command"] == "check" and facts["state"] == status["state"] == "finished"
+    assert status["progress"] == 1.0
+    doctor = runs.read(tmp_path / "out" / "doctor.json")
+    assert doctor["schema"] == 1 and doctor["findings"] == [] and doctor["groups"] is None and doctor["edits"] == []
+    said = capsys.readouterr().out
+    assert "Nothing is wrong with the data." in said
+    (row,) = [line.split() for line in said.splitlines() if line.startswith("  blue")]
+    assert row == ["blue", "12", "2", "2", "16"]
+    rows = pandas.read_csv(tmp_path / "out" / "manifest.csv")
+    for sha256 in rows["sha256"]:
+        assert thumbnails.read(tmp_path / "out" / "thumbnails.zip", thumbnails.key(sha256))
+
+
+def test_nothing_that_trains_is_loaded(data, tmp_path):
+    code = (f"import sys; from toolkit import check; check.main([{str(data)!r}, '--size', '32', '--out', "
+            f"{str(tmp_path / 'out')!r}]); print('LOADED', *(n for n in {HEAVY} if n in sys.modules))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=runs.ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == ["LOADED"]
+
+
+def test_a_zip_with_everything_odd(data, tmp_path):
+    whole = tmp_path / "set.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        for path in sorted(data.rglob("*.png")):
+            archive.write(path, f"set/{path.relative_to(data)}")
+        archive.write(data / "blue" / "0.png", "set/blue/copy.png")
+        archive.writestr("set/red/empty.png", b"")
+        archive.writestr("set/red/notes.txt", "by hand")
+    edits = tmp_path / "edits.jsonl"
+    edits.write_text(json.dumps({"path": "green/3.png", "action": "exclude"}) + "\n")
+    assert look(whole, *SMALL, "--edits", edits, "--group-pattern", r"(\d+)\.", "--out", tmp_path / "out",
+                "--cache-dir", tmp_path / "store") == 0
+    doctor = runs.read(tmp_path / "out" / "doctor.json")
+    assert doctor["unreadable"] == [["red/empty.png", "red", "empty file (0 bytes)"]]
+    assert sum(doctor["skipped"].values()) == 1
+    assert [path for path, _ in doctor["left_out"]] == ["red/notes.txt"]
+    assert doctor["groups"] == 16 and doctor["edits"] == ["Edits applied: 1 exclude."]
+    assert found(tmp_path / "out", "unreadable")[0]["pictures"] == ["red/empty.png"]
+    with zipfile.ZipFile(tmp_path / "out" / "thumbnails.zip") as archive:
+        assert len(archive.namelist()) == 47  # 48 pictures and a copy, one excluded
+
+
+def test_pictures_that_stand_out_are_found_by_their_pixels(tmp_path):
+    data = runs.draw(tmp_path / "pictures", dict.fromkeys(("a", "b"), 16))
+    Image.new("RGB", (40, 40)).save(data / "a" / "black.png")
+    assert look(data, *SMALL, "--out", tmp_path / "out") == 0
+    assert found(tmp_path / "out", "dark")[0]["pictures"] == ["a/black.png"]
+
+
+def test_every_problem_is_told_at_once_and_the_rest_is_looked_at(data, tmp_path, capsys):
+    folder = runs.draw(tmp_path / "pictures", {"blue": 16, "green": 16, "red": 2})
+    for number in range(6):
+        (folder / "blue" / f"bad{number}.png").write_bytes(b"")
+    (folder / "label_edits.jsonl").write_text("{}\n")
+    assert look(folder, *SMALL, "--out", tmp_path / "out") == 3
+    said = runs.refused(capsys, "6 of 40 pictures cannot be read", "label_edits.jsonl, line 1 is no edit",
+                        "class 'red': 2 pictures")
+    faults = found(tmp_path / "out", "refused")
+    assert len(faults) == 3 and {fault["severity"] for fault in faults} == {"error"}
+    assert all(fault["sentence"].splitlines()[0] in said for fault in faults)
+    doctor, facts = runs.read(tmp_path / "out" / "doctor.json"), runs.read(tmp_path / "out" / "run.json")
+    assert doctor["counts"]["unsplit"] == {"blue": 16, "green": 16, "red": 2} and len(doctor["unreadable"]) == 6
+    assert facts["state"] == "failed" and "6 of 40 pictures" in facts["message"]
+    assert len(pandas.read_csv(tmp_path / "out" / "manifest.csv")) == 34
+    with zipfile.ZipFile(tmp_path / "out" / "thumbnails.zip") as archive:
+        assert len(archive.namelist()) == 34
+
+
+def broken(folder):
+    for kind in ("a", "b"):
+        (folder / kind).mkdir(parents=True)
+        (folder / kind / "0.png").write_bytes(b"")
+    return folder
+
+
+def not_a_zip(path):
+    path.with_suffix(".zip").write_bytes(b"PK\3\4 no more")
+    return path.with_suffix(".zip")
+
+
+@pytest.mark.parametrize("make, code, words", [
+    (lambda path: path, 3, "does not exist"), (broken, 3, "none is left"), (not_a_zip, 6, "damaged or no zip"),
+    (lambda path: runs.draw(path, {"one": 3}), 3, "only one class")])
+def test_A4_A5_I1_what_cannot_be_looked_at_at_all_is_told_in_the_folder_too(tmp_path, capsys, make, code, words):
+    assert look(make(tmp_path / "data"), *SMALL, "--out", tmp_path / "out") == code
+    runs.refused(capsys, words)
+    (fault,) = found(tmp_path / "out", "refused")
+    status = runs.read(tmp_path / "out" / "status.json")
+    assert words in fault["sentence"] and words in status["message"] and status["state"] == "failed"
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ((), "DATA is missing"), (("x", "--out", "a", "--run-dir", "b"), "leave one out"), (("x", "--sise", 3), "--size"),
+    (("x", "--validation", 0.5, "--test", 0.5), "less than a fifth"), (("x", "--depth", "deep"), "--depth 'deep'")])
+def test_B2_wrong_options_leave_nothing(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert look(*arguments) == 2
+    runs.refused(capsys, words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_E8_a_folder_that_holds_anything_is_left_alone(data, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert look(data, "--out", tmp_path) == 2
+    runs.refused(capsys, "already holds other files")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_I4_hostile_names_are_plain_text_on_the_screen(tmp_path, capsys):
+    names = ["-Zellen 😀", "\x1b[31mred\u202e\nnl", "x" * 200]
+    data = tmp_path / "data"
+    for kind, name in enumerate(names):
+        (data / name).mkdir(parents=True)
+        for number in range(6):
+            Image.fromarray(runs.picture(kind, 100 * kind + number)).save(data / name / f"{number}.png")
+    assert look(data, *SMALL, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said and "\u202e" not in said and "x" * 40 not in said and "\\x1b[31mred\\u202e\\nnl" in said
+    assert set(runs.read(tmp_path / "out" / "doctor.json")["counts"]["train"]) == set(names)
+
+
+def test_a_check_that_is_asked_to_stop_stops(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "stop_requested", lambda run: run.manifest.parent.joinpath("events.jsonl").exists())
+    assert look(data, *SMALL, "--out", tmp_path / "out") == 0
+    assert runs.read(tmp_path / "out" / "run.json")["state"] == "stopped"
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+
+
+def test_a_given_split_and_further_test_data_are_shown_as_they_are(data, tmp_path, capsys):
+    other = runs.draw(tmp_path / "other", dict.fromkeys(runs.CLASSES, 4), ".bmp")
+    for path in other.rglob("*.bmp"):
+        Image.fromarray(np.flipud(np.asarray(Image.open(path)))).save(path)
+    assert look(data, *SMALL, "--test-data", other, "--out", tmp_path / "out") == 0
+    counts = runs.read(tmp_path / "out" / "doctor.json")["counts"]
+    assert counts["test"] == dict.fromkeys(runs.CLASSES, 4) and sum(counts["validation"].values()) > 0
+    assert "The split is the one given with the data." in capsys.readouterr().out
