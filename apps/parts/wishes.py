@@ -6,6 +6,7 @@ the preset is not said.
 
 import dataclasses
 import inspect
+import math
 import re
 from pathlib import Path
 
@@ -113,3 +114,43 @@ def waiting(device, count=1):
         return len(found)
     except (OSError, ValueError, OptionError):
         return 0
+
+
+def groupings(wish, pictures, groups, columns, offer):
+    """[(words, {option: value})] of the ways to say what belongs together; the first is how a look took it.
+
+    pictures, groups: how many the look saw; columns: {further column: number of its values}; offer: (pattern, number of
+    groups) that names suggest, or None.
+    """
+    chosen = {name: wish[name] for name in ("group_column", "group_pattern") if wish.get(name)}
+    plain = {"group_column": FIELDS["group_column"].default, "group_pattern": None}
+    found = [(f"{groups:,} groups, as in the data" if groups else "Each picture stands for itself", plain | chosen)]
+    for name, number in columns.items():
+        if 1 < number < pictures and not groups:
+            found.append((f"By the column {name}: {number:,} groups", plain | {"group_column": name}))
+    if offer and not groups:
+        found.append((f"By the numbers in their names: {offer[1]:,} groups", plain | {"group_pattern": offer[0]}))
+    return found
+
+
+def networks():
+    """{network: what is known of it} of those with published weights, the default first; nothing here imports Keras."""
+    from toolkit.backbones import RESNETS, cache, weights
+
+    default, folder = FIELDS["backbone"].default, cache.folder()
+    names = sorted((name for name in RESNETS if weights.for_network(name)), key=lambda name: name != default)
+    words = {}
+    for name in names:
+        row = weights.for_network(name)[0]
+        here = any((folder / source.file).is_file() for source in row.sources)
+        words[name] = (f"{name}, {RESNETS[name].parameters / 1e6:.0f} million parameters, "
+                       + ("weights are here" if here else "weights to be fetched once"))
+    return words
+
+
+def steps(f):
+    """The step by which a number goes up and down: one, or the power of ten of what stands."""
+    if kind_of(f) == "int":
+        return 1
+    usual = abs(f.default or 0.01)
+    return 10.0 ** math.floor(math.log10(usual)) / (1 if usual < 0.1 else 10)

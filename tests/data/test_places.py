@@ -63,9 +63,11 @@ def test_a_folder_that_cannot_be_read_is_said(tmp_path):
 
 
 def test_a_header_tells_its_columns_and_what_they_look_like(home):
-    columns, guess = places.header(os.path.join(home, "Ultrasound", "labels.csv"))
+    columns, guess, rows = places.header(os.path.join(home, "Ultrasound", "labels.csv"))
     assert columns == ["Filename", "Diagnosis", "patient"]
-    assert guess == {"path": "Filename", "label": "Diagnosis", "split": None, "group": "patient"}
+    assert guess == {"path": "Filename", "label": "Diagnosis", "split": None, "group": None,
+                     "patient": "patient"}
+    assert rows == [("a.png", "x", "1")]
 
 
 def test_a_table_that_is_too_large_for_a_look_is_refused(home, monkeypatch):

@@ -40,6 +40,7 @@ def test_H3_a_look_is_begun_once_and_found_again(tmp_path, slow):
     first = checks.begin(tmp_path, "d", ["d"], more=["--edits", "e"])
     again = checks.begin(tmp_path, "d", ["d"])
     assert (first.already, again.already, first.id) == (False, True, again.id) and len(slow) == 1
+    assert checks.asked(tmp_path, first.id) == ["d"] and checks.asked(tmp_path, "x") is None
     assert slow[0][3:] == ["d", "--edits", "e", "--run-dir", str(folder(tmp_path, first.id))]
     assert checks.begin(tmp_path, "d", ["d"], again=True).already  # while it is under way
 
@@ -61,6 +62,14 @@ def test_old_looks_at_the_same_data_go_and_others_stay(tmp_path, slow):
     other = make_looks.look(tmp_path, "e")
     checks.begin(tmp_path, "d", ["d"], again=True)
     assert checks.looks(tmp_path, ["d"]) == [names[2], names[0][:13] + "4"] and folder(tmp_path, other).is_dir()
+
+
+def test_the_last_look_at_each_data_is_offered(tmp_path):
+    assert checks.recent(tmp_path) == []
+    make_looks.look(tmp_path, "/data/d", number=9)
+    last, other = make_looks.look(tmp_path, "/data/d", number=10), make_looks.look(tmp_path, "e", state="failed")
+    assert [(one.id, one.data) for one in checks.recent(tmp_path)] == [(other, "e"), (last, "d")]
+    assert len(checks.recent(tmp_path, 1)) == 1
 
 
 def test_pictures_counts_and_columns_are_read(tmp_path):
@@ -151,3 +160,12 @@ def test_decisions_are_kept_and_told_by_their_time(tmp_path):
     assert set(edits.standing(found)[picture.path]) == {"relabel", "exclude"}
     with pytest.raises(DataError):
         checks.decide(path, picture, "relabel", "")
+
+
+def test_what_was_left_out_is_told(tmp_path):
+    here = folder(tmp_path, make_looks.look(
+        tmp_path, groups=7, unreadable=[["a.png", "x", "empty"], [1, 2, 3]], left_out=[["b.txt", "no picture"], "c"],
+        skipped={"no picture": 4, "odd": "many"}, edits=["Edits applied: 1 exclude.", 5]))
+    assert checks.told(here) == checks.Told(7, (("a.png", "x", "empty"),), (("b.txt", "no picture"),),
+                                            {"no picture": 4}, ("Edits applied: 1 exclude.",))
+    assert checks.told(folder(tmp_path, make_looks.look(tmp_path, "other"))) == checks.Told(None, (), (), {}, ())

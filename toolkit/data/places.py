@@ -81,7 +81,7 @@ def inside(folder):
 
 
 def header(path):
-    """(columns of a table, {"path", "label", "split", "group": the column that looks so, or None}). Raises DataError."""
+    """What the first line of a table says, as data.table.header. Raises DataError."""
     from toolkit.data import table
 
     if Path(path).stat().st_size > LARGEST_TABLE:

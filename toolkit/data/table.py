@@ -48,11 +48,14 @@ def read(path, root=None, *, path_column="path", label_column="label", split_col
 
 
 def header(path):
-    """(columns, {"path", "label", "split", "group": the column that is taken for it, or None}) of a table."""
+    """(columns, {"path", "label", "split", "group": the column that is taken for it, or None}, first rows) of a table.
+
+    "patient" beside them: a column that looks as if it named the groups.
+    """
     frame = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _text(path)
     guess = {"path": _named(frame, "path", SYNONYMS["path"]), "label": _named(frame, "label", SYNONYMS["label"]),
-             "split": _named(frame, "split"), "group": _named(frame, "group", PATIENT)}
-    return list(frame.columns), guess
+             "split": _named(frame, "split"), "group": _named(frame, "group"), "patient": _named(frame, "patient", PATIENT)}
+    return list(frame.columns), guess, [tuple(row) for row in frame.head(3).itertuples(index=False)]
 
 
 def splits_of(path):

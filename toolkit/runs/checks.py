@@ -8,6 +8,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections import Counter
@@ -20,9 +21,10 @@ from toolkit.data import edits
 from toolkit.data.spreadsheet import csv_plain
 from toolkit.errors import UntrustedError
 from toolkit.run import now, paths
-from toolkit.runs import folders, launch, reading
+from toolkit.runs import folders, launch, listing, reading
 
 KIND = "checks"
+NAME = re.compile(r"[0-9a-f]{12}-\d{1,9}")
 KEPT = 2                    # looks at the same data
 LARGEST = 256 << 20         # bytes of a manifest
 PARTS = ("train", "validation", "test")
@@ -65,11 +67,17 @@ def identity(arguments):
     return hashlib.sha256(json.dumps(sorted(map(str, arguments))).encode()).hexdigest()[:12]
 
 
+def named(root, name):
+    """Whether `name` is that of a look, there or on its way."""
+    return NAME.fullmatch(name) is not None and (
+        folders.checked(root, name, KIND) is not None or launch.record(root, KIND, name) is not None)
+
+
 def looks(root, arguments):
     """Names of the looks at the same data, the last one last."""
     stem = identity(arguments)
     names = {folder.name for folder in folders.listed(root, KIND)} | set(launch.waiting(root, KIND))
-    return sorted((name for name in names if name.startswith(f"{stem}-") and name[13:].isdecimal()),
+    return sorted((name for name in names if NAME.fullmatch(name) and name.startswith(stem)),
                   key=lambda name: int(name[13:]))
 
 
@@ -88,6 +96,26 @@ def begin(root, data, arguments, more=(), again=False):
             forget(root, old)
         folder = Path(root, folders.KINDS[KIND], name)
         return launch.start(root, KIND, name, "check", [*arguments, *more, "--run-dir", folder], data, wish=[KIND, name])
+
+
+def asked(root, name):
+    """The arguments that a look was begun with, but for its folder and the file of decisions; None if not known."""
+    line = (launch.record(root, KIND, name) or {}).get("command")
+    if not isinstance(line, list) or "--run-dir" not in line:
+        return None
+    line = [str(one) for one in line[1:line.index("--run-dir")]]
+    place = line.index("--edits") if "--edits" in line else len(line)
+    return line[:place] + line[place + 2:]
+
+
+def recent(root, most=20):
+    """listing.Entry of the last looks at each data, newest first."""
+    last = {}
+    for name in sorted({folder.name for folder in folders.listed(root, KIND)} | set(launch.waiting(root, KIND)),
+                       key=lambda name: (len(name), name)):
+        last[name[:12]] = name
+    found = [one for name in last.values() if (one := listing.entry(root, name, KIND)) is not None]
+    return sorted(found, key=lambda one: (one.started.timestamp() if one.started else 0.0, one.id), reverse=True)[:most]
 
 
 def failed(root, name):
@@ -174,6 +202,33 @@ def findings(folder):
              for one in told if isinstance(one, dict) and one.get("severity") in SEVERITIES] \
         if isinstance(told, list) else []
     return sorted(found, key=lambda one: SEVERITIES.index(one.severity))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What else a look says: `groups`: how many; `unreadable`: (path, class, cause) and `left_out`: (path, why), each
+    the first ones; `skipped`: {why: how many files}; `notes`: sentences about the decisions that were applied."""
+
+    groups: int | None
+    unreadable: tuple
+    left_out: tuple
+    skipped: dict
+    notes: tuple
+
+
+def told(folder):
+    """Told of doctor.json. UntrustedError where the file is none."""
+    facts = reading.facts(paths(folder).doctor, LARGEST)
+    skipped = facts.get("skipped") if isinstance(facts.get("skipped"), dict) else {}
+    return Told(reading.number(facts.get("groups"), 0), rows_of(facts.get("unreadable"), 3),
+                rows_of(facts.get("left_out"), 2), {reading.text(why): number for why, number in skipped.items()
+                                                    if reading.number(number, 0) is not None}, names(facts.get("edits")))
+
+
+def rows_of(value, length):
+    """The rows of a table of texts."""
+    return tuple(tuple(row) for row in value if isinstance(row, list) and len(row) == length
+                 and all(isinstance(cell, str) for cell in row)) if isinstance(value, list) else ()
 
 
 def names(value):
