@@ -6,7 +6,8 @@ from toolkit import errors
 
 MARKS = re.compile(r"([!-/:-@\[-`{-~])")  # all of ASCII's punctuation; Markdown allows a backslash before each
 JOINER = "\u2060"                         # has no width; parts what Streamlit replaces after Markdown has been read
-ALIVE = re.compile(r"(?<=:)(?=//)|(?<=[Ww])(?=\.)|(?=@)|(?<=:)(?=[\w+-]+:)|(?<=[<~>-])(?=[>=-])|(?<=<)(?=-)")
+ALIVE = re.compile(r"(?<=:)(?=//)|(?<=[Ww])(?=\.)|(?=@)|(?<=:)(?=[\w+-]+:)"          # links, addresses, emoji
+                   r"|(?<=(?<!\S)[<~>-])(?=(?:->|[>=-])(?!\S)|-(?!\S))")                 # arrows and dashes alone
 
 
 def plain(text):

@@ -167,11 +167,12 @@ function progress(state) {
 }
 
 function show(state, coming) {
+  const cancel = state.part("cancel"), here = cancel.getRootNode().activeElement === cancel
   state.part("coming").hidden = !coming
   state.part("choose").hidden = coming
   state.part("again").hidden = true
   progress(state)
-  if (coming) state.part("cancel").focus({ preventScroll: true })
+  if (coming || here) (coming ? cancel : state.part("files")).focus({ preventScroll: true })
 }
 
 function say(state, text, bad = false) {
@@ -184,7 +185,8 @@ function leftOut(state, out) {
   const place = state.part("out")
   place.hidden = !out.length
   place.querySelector("summary").textContent = `${out.length.toLocaleString()} left out`
-  const lines = out.slice(0, LISTED).map(([path, reason]) => `${path}: ${reason}`)
+  const short = (path, reason) => reason.replace(`${path.split("/").pop()} `, "").replace(/\.$/, "")
+  const lines = out.slice(0, LISTED).map(([path, reason]) => `${path}: ${short(path, reason)}`)
   if (out.length > LISTED) lines.push(`and ${(out.length - LISTED).toLocaleString()} more`)
   place.querySelector("ul").replaceChildren(...lines.map(line => {
     const item = document.createElement("li")

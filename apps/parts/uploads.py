@@ -36,6 +36,7 @@ LOOKED = 64 << 20      # bytes between two looks at the disk
 IDLE = 60.0            # seconds without a byte
 DRAINED = 64 << 20     # bytes of a refused file that are still taken, so that the browser hears why
 SHOWN = 1000           # names in an answer
+WAITS = 20             # tenths of a second that a DELETE waits for what is being cancelled
 HEADERS = {"cache-control": "no-store"}
 
 
@@ -81,6 +82,9 @@ class Uploads:
         """DELETE: all of an upload."""
         try:
             place, _ = self.named(request, "x")
+            for _ in range(WAITS):  # what was cancelled just now is still being put away
+                if any(place.glob(".*.part")):
+                    await asyncio.sleep(0.1)
             await run_in_threadpool(uploads.remove, self.root, place.name)
         except (Refused, OptionError) as refusal:
             return JSONResponse({"error": str(refusal)}, getattr(refusal, "status", 409), headers=HEADERS)

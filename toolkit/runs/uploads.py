@@ -118,13 +118,14 @@ def files(folder):
 
 
 def data(folder, found):
-    """What a command is given: the only file, else the folder that holds all of them."""
-    tables = [path for path, _ in found if len(path.parts) == 1 and path.suffix.lower() not in SUFFIXES]
-    if len(found) == 1 and tables:
-        return folder / found[0][0]
+    """What a command is given: the only file that is no picture, or the only table; else the folder of class folders."""
     tops = {path.parts[0] for path, _ in found}
-    alone = len(tops) == 1 and all(len(path.parts) > 2 for path, _ in found)
-    return folder / tops.pop() if alone else folder
+    top = Path(tops.pop() if len(tops) == 1 and all(len(path.parts) > 1 for path, _ in found) else "")
+    here = [path for path, _ in found if path.parent == top]
+    others = [path for path in here if path.suffix.lower() not in (*SUFFIXES, ".txt")]
+    if len(others) == 1 and (len(found) == 1 or others[0].suffix.lower() in TABLES):
+        return folder / others[0]
+    return folder if any(path.suffix.lower() in SUFFIXES for path in here) else folder / top
 
 
 def listed(root):
