@@ -156,6 +156,31 @@ def test_B3_the_command_line_wins_over_the_file(file, name, text):
     assert finetune("--size", "224", "--config", path).size == 224
 
 
+@pytest.mark.parametrize("name", options.PRESETS)
+def test_a_preset_gives_way_to_the_file_and_to_the_command_line(file, name):
+    values = options.PRESETS[name]
+    assert finetune("DATA", "--preset", name) == Finetune("DATA", preset=name, **values)
+    path = file("o.yaml", f"preset: {name}\nsize: 64\npatience: 9\n")
+    wanted = values | {"size": 64, "patience": 9}
+    assert finetune("DATA", "--config", path) == Finetune("DATA", preset=name, **wanted)
+    assert finetune("DATA", "--config", path, "--patience", "2", "--train-from", "layer4") == Finetune(
+        "DATA", preset=name, **wanted | {"patience": 2, "train_from": "layer4"})
+    assert finetune("DATA", "--config", path, "--preset", "balanced").patience == 9
+    assert set(values) <= {f.name for f in NAMED} and all(
+        commandline.fits(f, values[f.name]) for f in NAMED if f.name in values)
+
+
+def test_the_preset_balanced_is_what_stands_where_nothing_is_said():
+    assert finetune("DATA") == finetune("DATA", "--preset", "balanced") == Finetune("DATA", preset="balanced")
+    assert [name for name, values in options.PRESETS.items() if not values] == [Finetune.preset] == ["balanced"]
+
+
+def test_B2_a_preset_that_is_none_is_refused_and_a_clash_names_it():
+    assert "--preset 'bst': allowed is fast, balanced, best, did you mean best?" in refused("DATA", "--preset", "bst")
+    said = refused("DATA", "--preset", "fast", "--weights", "none")
+    assert "--train-from head with --weights none" in said and "(--preset fast stands for --train-from head.)" in said
+
+
 @pytest.mark.parametrize("pictures", ["a.png", ["a.png", "b"]])
 def test_B3_predict_takes_a_file_too(file, pictures):
     path = file("o.json", json.dumps({"model": "run", "pictures": pictures, "batch_size": 4}))

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from toolkit import progress
+from toolkit.errors import Stopped
 from toolkit.progress import Progress, spoken
 
 SHARES = {"read": 0.2, "tune": 0.8}
@@ -76,6 +77,31 @@ def test_E1_each_step_is_a_safe_point():
 
     with pytest.raises(KeyboardInterrupt):
         Progress(Said(), SHARES, stop).start("read", "Reading.")(1, 2)
+
+
+def test_H4_a_stop_file_is_said_once_and_ends_the_run_before_there_is_a_model():
+    run = Said()
+    bar = Progress(run, SHARES, finishing=("tune",))
+    step = bar.start("read", "Reading.")
+    step(1, 3)
+    run.stop = True
+    with pytest.raises(Stopped, match="^stopped on request before there was a model$"):
+        step(2, 3)
+    assert [state[0] for state in run.states] == ["running", "running", "stopping"]
+    with pytest.raises(Stopped):
+        bar.start("read", "Reading again.")
+    assert run.lines == ["Reading.", "stopping on request, at the next safe point", "Reading again."]
+
+
+def test_H4_with_a_model_the_work_is_brought_to_its_end():
+    run = Said()
+    run.stop = True
+    step = Progress(run, SHARES, finishing=("tune",)).start("tune", "Tuning.")
+    step(1, 2)
+    step(2, 2)
+    assert [state[0] for state in run.states] == ["stopping"] * 3
+    with pytest.raises(Stopped, match="^stopped on request$"):  # of a command that makes none
+        Progress(run, SHARES).start("tune", "Asking.")
 
 
 def test_seconds_of_phases_add_up(monkeypatch):

@@ -8,13 +8,13 @@ import stat
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from toolkit import files, run
-from toolkit.errors import OptionError, ResourceError, Terminated, UntrustedError
+from toolkit.errors import OptionError, ResourceError, Stopped, Terminated, UntrustedError
 from toolkit.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -224,6 +224,7 @@ def test_E9_a_damaged_or_other_version_run_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("thrown, state", [(KeyboardInterrupt, "stopped"), (Terminated, "stopped"),
+                                           (Stopped("as asked"), "stopped"),
                                            (ValueError("no such layer"), "failed"), (MemoryError, "failed")])
 def test_every_path_ends_the_run_and_frees_it(tmp_path, thrown, state):
     with pytest.raises(BaseException) as caught, Run.create(tmp_path / "run", "finetune", {}) as made:
@@ -233,8 +234,7 @@ def test_every_path_ends_the_run_and_frees_it(tmp_path, thrown, state):
     status = json.loads(made.status.read_text())
     assert status["state"] == state and status["phase"] == "tune" and status["progress"] == 0.4
     assert json.loads(made.run.read_text())["state"] == state
-    if state == "failed":
-        assert status["message"] in ("no such layer", "MemoryError")
+    assert status["message"] in ("no such layer", "MemoryError", "stopped by hand", "as asked")
     Run.resume(made.folder).finish("stopped", "free")
 
 
@@ -278,6 +278,77 @@ def test_E10_durations_do_not_run_backwards_with_the_clock(tmp_path, monkeypatch
     seconds = [event["seconds"] for event in lines(made.events)]
     assert seconds == sorted(seconds) and seconds[0] >= 0
     assert json.loads(made.run.read_text())["times"]["seconds"] >= 0
+
+
+def test_E10_a_clock_that_jumps_back_a_day_mixes_up_nothing(tmp_path, monkeypatch):
+    class Clock(datetime):
+        moment = datetime(2026, 10, 25, 2, 30, 0, tzinfo=timezone.utc)
+
+        @classmethod
+        def now(cls, zone=None):
+            return cls.moment if zone else cls.moment.replace(tzinfo=None)
+
+    monkeypatch.setattr(run, "datetime", Clock)
+    first = Run.create(None, "finetune", {"data": "x"}, root=tmp_path)
+    first.event("tune", step=1)
+    Clock.moment -= timedelta(days=1)
+    first.event("tune", step=2)
+    first.finish("stopped", "by hand")
+    again = Run.resume(first.folder)
+    again.event("tune", step=3)
+    Clock.moment += timedelta(days=1)
+    second = Run.create(None, "finetune", {"data": "x"}, root=tmp_path)  # the same second, the same data
+    assert second.folder.name == f"{first.folder.name}-2"
+    again.finish("finished", "done")
+    told = lines(again.events)
+    assert [event.get("step") for event in told] == [1, 2, None, 3, None]
+    seconds = [event["seconds"] for event in told]
+    assert seconds == sorted(seconds) and seconds[0] >= 0
+
+
+@pytest.mark.parametrize("before", [-1e9, float("nan"), float("inf"), "many", None])
+def test_E10_what_was_worked_before_is_never_less_than_nothing(tmp_path, before):
+    made = Run.create(tmp_path / "run", "finetune", {})
+    made.finish("stopped", "by hand")
+    made.status.write_text(json.dumps({"seconds": before}))
+    again = Run.resume(made.folder)
+    assert 0 <= again.seconds < 60
+    again.finish("finished", "done")
+
+
+def test_E10_waiting_is_no_work(tmp_path):
+    with Run.create(tmp_path / "run", "finetune", {}) as made:
+        with made.paused():
+            began = made.seconds
+            time.sleep(0.05)
+            assert made.seconds == began
+        assert began <= made.seconds < began + 0.05
+    assert json.loads(made.run.read_text())["times"]["seconds"] < 0.5
+
+
+def test_a_queued_run_tells_every_change_at_once(tmp_path):
+    with Run.create(tmp_path / "run", "finetune", {}) as made:
+        for before in (3, 2):
+            made.progress("queued", "queue", 0.0, None, "", queued_as=before)
+            assert json.loads(made.status.read_text())["queued_as"] == before
+        made.progress("running", "read", 0.0, None, "Reading.")
+        assert "queued_as" not in json.loads(made.status.read_text())
+
+
+def test_E9_a_run_that_holds_no_options_is_damaged_and_a_refusal_changes_nothing(tmp_path):
+    made = Run.create(tmp_path / "run", "finetune", {"size": 32})
+    made.finish("stopped", "by hand")
+    before = {path.name: path.read_bytes() for path in made.folder.iterdir() if path.name != "lock"}
+
+    def refuse(facts):
+        raise OptionError(f"no size {facts['options']['size']} here")
+
+    with pytest.raises(OptionError, match="no size 32"):
+        Run.resume(made.folder, refuse)
+    assert {path.name: path.read_bytes() for path in made.folder.iterdir() if path.name != "lock"} == before
+    made.json(made.run, {"schema": 1, "state": "stopped"})
+    with pytest.raises(UntrustedError, match="run.json is damaged"):
+        Run.resume(made.folder, refuse)
 
 
 def test_json_holds_null_for_what_is_not_finite_and_plain_numbers_of_numpy(tmp_path):

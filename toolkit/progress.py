@@ -14,7 +14,7 @@ class Progress:
     """Progress of a run through its phases, in the terminal and in status.json.
 
     shares: {phase: its share of the whole}, in order. `stop()` is called at every step and may raise. Where the run's
-    stop file is there, a step raises Stopped too, but in the phases `finishing`, in which there is a model already.
+    stop file is there, starts and steps raise Stopped, but in the phases `finishing`, in which there is a model already.
     """
 
     def __init__(self, run, shares, stop=lambda: None, finishing=()):
@@ -30,8 +30,8 @@ class Progress:
         self.began = self.told = time.monotonic()
         self.first = None
         self.run.say(message)
-        self.run.progress(self.state(), phase, self.whole(0.0), None, message)
         self.run.event(phase, step=0)
+        self.show(0.0, None)
         return self.step
 
     def step(self, done, of, note=""):
@@ -43,10 +43,7 @@ class Progress:
             self.first = (moment, share)
         since, gone = moment - self.first[0], share - self.first[1]
         left = since * (1 - share) / gone if gone > 0 else None
-        state = self.state()
-        self.run.progress(state, self.phase, self.whole(share), left, f"{self.message} {note}".strip())
-        if state == "stopping" and self.phase not in self.finishing:
-            raise Stopped("stopped on request" + (" before there was a model" if self.finishing else ""))
+        self.show(share, left, note)
         if sys.stderr.isatty():
             if moment - self.drawn >= BAR_EVERY or done == of:
                 self.drawn = moment
@@ -55,12 +52,15 @@ class Progress:
             self.told = moment
             self.run.say(f"  {share:.0%}, {spoken(left)} left{', ' + note if note else ''}")
 
-    def state(self):
-        """running, or stopping once somebody has asked for it, which is said once."""
+    def show(self, share, left, note=""):
+        """Write status.json, and heed the stop file, which is said once."""
         if not self.asked and self.run.stop_requested():
             self.asked = True
             self.run.say("stopping on request, at the next safe point")
-        return "stopping" if self.asked else "running"
+        self.run.progress("stopping" if self.asked else "running", self.phase, self.whole(share), left,
+                          f"{self.message} {note}".strip())
+        if self.asked and self.phase not in self.finishing:
+            raise Stopped("stopped on request" + (" before there was a model" if self.finishing else ""))
 
     def queued(self, ticket):
         """Wait for the turn of `ticket`, a queue.Ticket, told in status.json and log.txt -> seconds that passed."""

@@ -204,6 +204,20 @@ def test_D7_the_time_limit_ends_at_a_safe_point_and_says_so():
     assert case.opened == ["layer2"] and case.tuned.stage == "layer2" and "time budget" in case.tuned.stopped
 
 
+@pytest.mark.parametrize("changes, given, why", [
+    ({"epochs": 5, "patience": 2}, (1.0, 0.9, 0.95, 0.95), "no better validation loss for 2 epochs"),
+    ({"epochs": 5, "patience": 1}, (1.0, 1.1), "no better validation loss for 1 epoch"),
+    ({"epochs": 2, "patience": 2}, (1.0, 1.1, 1.1), None), ({"epochs": 2}, (1.0, 0.9, 0.8), None)])
+def test_D7_tuning_says_why_it_ended_before_its_plan(changes, given, why):
+    case = Case().tune(replace(PLAN, **changes), losses(*given))
+    assert case.tuned.stopped == why and len(case.tuned.history) == len(given) - 1
+
+
+def test_D7_a_request_is_told_although_the_round_brought_nothing():
+    case = Case().tune(replace(PLAN, rounds=TWO), losses(1.0, 1.1), out_of_time=lambda: "stopped on request")
+    assert (case.tuned.stage, case.tuned.stopped, case.opened) == (None, "stopped on request", ["layer2"])
+
+
 LONG = replace(PLAN, rounds=TWO, learning_rate=0.05)
 
 

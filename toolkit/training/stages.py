@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from toolkit.training import checkpoints, loop, optimizers, thaw
+from toolkit.training import checkpoints, flow, loop, optimizers, thaw
 from toolkit.training import step as steps
 
 SMALL = 1e-2  # a float32 below it is exact to 1e-9, a thousandth of any step worth taking
@@ -101,7 +101,7 @@ def keep(tuned, kept, stage, part, state):
 def impatient(state, plan):
     """Why a round ended before its epochs did; None where it did not."""
     waited = state.epoch - state.best_epoch
-    epochs = "epoch" if waited == 1 else f"{waited} epochs"
+    epochs = "1 epoch" if waited == 1 else f"{waited} epochs"
     return f"no better validation loss for {epochs}" if state.epoch < plan.epochs and waited >= plan.patience else None
 
 
@@ -124,9 +124,11 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
     if again:
         resumed(part, optimizer, state, *again)
     else:
-        state.best, state.best_loss = loop.weights_of(part), evaluate(inputs.held(part))["validation_loss"]
+        state.best = state.last = loop.weights_of(part)
+        state.best_loss = evaluate(inputs.held(part))["validation_loss"]
         tuned.loss = min(tuned.loss, state.best_loss)
         tuned.loss_before = state.best_loss if tuned.loss_before is None else tuned.loss_before
+    changes = Changes(part, stages, state)
 
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
@@ -140,6 +142,7 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
 
     def epoch_end(state):
         share = float(optimizer.learning_rate) / max(rates.values())
+        state.history[-1]["update_norms"] = changes.told(state)
         state.history[-1]["rates"] = {stage: rate * share for stage, rate in rates.items()}
         if checkpoint:
             save(checkpoint, model, part, optimizer, state, number, tuned, kept)
@@ -158,7 +161,25 @@ def compiled(part, stages, rates, loss, count, plan):
                                  plan.precision)
     head = {id(layer) for layer in stages["head"]}  # its sums and logits stay float32
     below = [layer for layer in part.layers if id(layer) not in head]
-    return optimizer, steps.build(part, optimizer, loss, below, plan.precision)
+    return optimizer, steps.build(part, optimizer, loss, below, plan.precision, by_path)
+
+
+class Changes:
+    """How far the weights of each stage go in an epoch, read off the loop.State's copies of them."""
+
+    def __init__(self, part, stages, state):
+        learning, self.stages = {id(v) for v in part.trainable_variables}, thaw.stage_by_path(stages)
+        self.places = [place for place, v in enumerate(part.variables) if id(v) in learning]
+        self.paths = [part.variables[place].path for place in self.places]
+        self.before = self.weights(state)
+
+    def weights(self, state):
+        return [state.last[place] for place in self.places]
+
+    def told(self, state):
+        """{stage: relative change} since the epoch before."""
+        before, self.before = self.before, self.weights(state)
+        return flow.changes(self.paths, before, self.before, self.stages)
 
 
 class FirstStep:
@@ -195,7 +216,7 @@ def save(path, model, part, optimizer, state, number, tuned, kept):
 
     Variables by their place: the path of a seed holds a number that counts what the process made before.
     """
-    arrays = {f"model/{i}": value for i, value in enumerate(loop.weights_of(part))}
+    arrays = {f"model/{i}": value for i, value in enumerate(state.last)}
     arrays |= {f"best/{i}": value for i, value in enumerate(state.best)}
     arrays |= {f"optimizer/{i}": np.array(thaw.numpy(v)) for i, v in enumerate(optimizer.variables)}
     trained = {v.path for v in part.variables}
@@ -217,7 +238,7 @@ def resumed(part, optimizer, state, arrays, facts):
     loop.assign(part, listed["model"])
     for variable, value in zip(optimizer.variables, listed["optimizer"], strict=True):
         variable.assign(value)
-    state.best = listed["best"]
+    state.best, state.last = listed["best"], listed["model"]
     state.epoch, state.best_loss, state.best_epoch, state.history = (
         facts[name] for name in ("epoch", "best_loss", "best_epoch", "history"))
 
