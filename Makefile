@@ -1,7 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN_TESTS = .venv/bin/python -m pytest
 
-.PHONY: demo test clean
+.PHONY: demo test app clean
 
 demo: .venv/demo  ## environment, then the main job on built-in sample data
 	.venv/bin/python -m toolkit.finetune sample:cells
@@ -9,6 +9,9 @@ demo: .venv/demo  ## environment, then the main job on built-in sample data
 test: .venv/test  ## environment, then the tests, and the core tests on the second backend
 	$(RUN_TESTS)
 	KERAS_BACKEND=jax $(RUN_TESTS) $(CORE)
+
+app: .venv/demo  ## environment, then the dashboard in the browser
+	.venv/bin/python -m toolkit.dashboard
 
 # On the second backend: what computes. Counts, sizes compiled anew and files refused unread cost minutes and say no more.
 CORE = tests/features tests/training tests/tasks tests/test_artifact.py tests/backbones/test_every_backbone.py \
