@@ -24,16 +24,22 @@ def asked(run):
     st.markdown(f"{size(folders.size(run.folder))} go to the trash, with the model, its scores and its report. You can "
                 "put them back until the trash is emptied. Your pictures stay where they are.")
     with st.container(horizontal=True):
-        if st.button("Move to the trash", type="primary", key="delete-yes"):
-            try:
-                st.session_state[GONE] = trash.delete(frame.root(), run.id)
-            except ToolkitError as error:
-                st.error(plain(error))
-                return
-            st.query_params.clear()
-            st.rerun()
+        st.button("Move to the trash", type="primary", key="delete-yes", on_click=move, args=(run.id,))
         if st.button("Keep it", key="delete-no"):
             st.rerun()
+    if fault := st.session_state.pop("delete-fault", ""):
+        st.error(plain(fault))
+    elif "run" not in st.query_params:
+        st.rerun()
+
+
+def move(name):
+    """Move a run to the trash; the address forgets it."""
+    try:
+        st.session_state[GONE] = trash.delete(frame.root(), name)
+        st.query_params.clear()
+    except ToolkitError as error:
+        st.session_state["delete-fault"] = str(error)
 
 
 def undo():
