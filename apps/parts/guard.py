@@ -64,7 +64,7 @@ class Guard:
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
         asked = Asked(scope)
-        dressed = self.dressed(send)
+        dressed = self.dressed(send, asked)
         refused = self.refused(asked)
         if refused:
             return await answer(scope, dressed, *refused)
@@ -78,14 +78,19 @@ class Guard:
                              "runs are untouched.")
             raise
 
-    def dressed(self, send):
+    def dressed(self, send, asked):
         """`send`, with our headers on every answer that begins; a policy of the route's own stays."""
+        more = list(self.headers)
+        if self.settings.gate == "login" and asked.path == f"{self.settings.base}/auth/logout":
+            more.append((b"set-cookie", f"{cookie_name(asked.port)}=; Path={self.settings.base or '/'}; Max-Age=0"
+                         .encode()))
+
         async def dress(message):
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 dress.started = True
-                given = {name.lower() for name, _ in message.get("headers", ())}
+                given = {name.lower() for name, _ in message.get("headers", ())} - {b"set-cookie"}
                 message = {**message, "headers": [*message.get("headers", ()), *(
-                    header for header in self.headers if header[0] not in given)]}
+                    header for header in more if header[0] not in given)]}
             await send(message)
 
         dress.started = False

@@ -2,10 +2,11 @@
 
 import fnmatch
 import os
+import time
 
 import streamlit as st
 
-from apps.parts import guard, tickets
+from apps.parts import frame, guard, tickets
 from apps.parts.plain import plain
 
 ENTER = """
@@ -24,6 +25,7 @@ def passed():
     if os.environ.get("TOOLKIT_GATE") != "login":
         return True
     if not st.user.is_logged_in:
+        st.set_page_config(page_title="toolkit", page_icon=str(frame.HERE / "parts" / "icon.png"))
         st.title("toolkit", anchor=False)
         st.button("Log in", type="primary", on_click=st.login)
         return False
@@ -43,17 +45,15 @@ def may_enter(user):
 
 
 def has_cookie():
-    """Whether the browser has the cookie of our routes; it is fetched at the first page of a session."""
-    name = guard.cookie_name(st.get_option("server.port"))
-    if st.session_state.get("login-entered") or name in st.context.cookies and "login-asked" not in st.session_state:
+    """Whether the browser has the cookie of our routes; a page fetches it when its session begins, and now and then."""
+    if time.time() < st.session_state.get("login-until", 0):
         return True
-    st.session_state.setdefault("login-asked", tickets.new())
-    base = (st.get_option("server.baseUrlPath") or "").strip("/")
-    done = enter(key="login-enter", data={"ticket": st.session_state["login-asked"],
-                                          "url": f"/{base}/enter?ticket=" if base else "/enter?ticket="},
-                 on_entered_change=lambda: None)
+    st.session_state.setdefault("login-ticket", tickets.new())
+    done = enter(key="login-enter", data={"ticket": st.session_state["login-ticket"],
+                                          "url": f"{frame.url('enter')}?ticket="}, on_entered_change=lambda: None)
     if done.entered:
-        st.session_state["login-entered"] = True
+        del st.session_state["login-ticket"]
+        st.session_state["login-until"] = time.time() + guard.LOGGED_IN / 2
         st.rerun()
     st.caption("One moment …" if done.entered is None else "This page could not be opened; load it once more.")
     return False

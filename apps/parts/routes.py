@@ -39,7 +39,7 @@ KINDS = {".keras": "application/zip", ".json": "application/json", ".jsonl": "te
 FOR_EVER = "private, max-age=31536000, immutable"  # a key names these pixels and no others
 SHORT = "private, max-age=60"                      # a better one may come
 SANDBOX = ("default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
-           "form-action 'none'; frame-ancestors 'none'; sandbox allow-popups")
+           "form-action 'none'; frame-ancestors 'none'; sandbox")
 MISSING = "There is nothing here of that name."
 
 

@@ -49,10 +49,13 @@ class Refused(Exception):
 
 
 class Uploads:
-    """Receives, lists and removes the uploads of a folder of runs; `limit`: bytes of one upload."""
+    """Receives, lists and removes the uploads of a folder of runs; `limit`: bytes of one upload.
 
-    def __init__(self, root, limit):
-        self.root, self.limit = Path(root), limit
+    disk(folder).free: bytes that are free where a folder lies.
+    """
+
+    def __init__(self, root, limit, disk=shutil.disk_usage):
+        self.root, self.limit, self.disk = Path(root), limit, disk
         self.totals = {}  # id -> [bytes, files], with what is coming
 
     async def received(self, request):
@@ -141,7 +144,7 @@ class Uploads:
         if total[0] + more > self.limit or total[1] > MOST_FILES:
             raise Refused(413, f"An upload may have {size(self.limit)} and {MOST_FILES:,} files. What lies on the "
                           "computer where the dashboard runs needs no upload: give the path of its folder.")
-        free = shutil.disk_usage(place.parent).free
+        free = self.disk(place.parent).free
         if more + SPARE > free:
             raise Refused(507, f"The disk has {size(max(0, free - SPARE))} left for uploads"
                           + (f" and this needs {size(more)}" if more else "") + "; free some space.")
