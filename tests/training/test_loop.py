@@ -15,6 +15,8 @@ from toolkit.training import loop
 class Counter:
     """A model, and its step, whose one variable is the number of steps it took."""
 
+    stages = ()
+
     def __init__(self, losses=lambda step: 1.0):
         self.variables, self.losses, self.asked = [SimpleNamespace(value=np.zeros(1))], losses, []
         self.settled = 0

@@ -5,7 +5,7 @@ import pytest
 from tests import tiny
 
 from toolkit.tasks import classification
-from toolkit.training import forward, optimizers, step, thaw
+from toolkit.training import forward, loop, optimizers, step, thaw
 
 STAGES = ("head", "layer2", "layer1")
 PIXELS, NUMBERS = tiny.pictures(32)
@@ -22,7 +22,8 @@ def made(precision="float32", statistics="still", rate=0.01, weight_decay=0.3):
                                  0.1, precision)
     head = {layer.name for layer in stages["head"]}
     below = [layer for layer in model.layers if layer.name not in head]
-    return model, optimizer, step.build(model, optimizer, classification.loss(0.1), below, precision)
+    return model, optimizer, step.build(model, optimizer, classification.loss(0.1), below, precision,
+                                        thaw.stage_by_path(stages))
 
 
 def trained(count, model, made_step, inputs=PIXELS.astype(np.float32), weights=WEIGHTS):
@@ -31,7 +32,7 @@ def trained(count, model, made_step, inputs=PIXELS.astype(np.float32), weights=W
     for number in range(count):
         rows = slice(number % 2 * 16, number % 2 * 16 + 16)
         losses.append(made_step(made_step.place(inputs[rows], TARGETS[rows], weights[rows])))
-    losses = [float(loss) for loss in losses]
+    losses = [loop.read(figures, 1, 1)[0] for figures in losses]
     made_step.settle()
     return tiny.values(model), losses
 

@@ -22,6 +22,7 @@ class State:
     best_loss: float = math.inf                     # validation, of `best`
     best_epoch: int = 0                             # 0: as the round began
     best: list | None = None                        # weights, in the order of the model's variables
+    last: list | None = None                        # weights after the last epoch, in that order; not to be changed
     history: list = field(default_factory=list)     # one dict an epoch
 
 
@@ -36,7 +37,7 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
     """
     while state.epoch < epochs and state.epoch - state.best_epoch < patience:
         try:
-            loss, late = one_epoch(step, state.epoch + 1, batches(state.epoch), tick, out_of_time)
+            figures, late = one_epoch(step, state.epoch + 1, batches(state.epoch), tick, out_of_time)
         finally:
             step.settle()
         scores = validate()
@@ -44,10 +45,13 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
             raise DivergedError(f"the validation loss became {scores['validation_loss']} in epoch {state.epoch + 1}; "
                                 "try a lower --learning-rate. The best finite model is kept.")
         state.epoch += 1
-        state.history.append({"epoch": state.epoch, "train_loss": loss, **scores})
+        state.history.append({"epoch": state.epoch, "train_loss": figures[-1][0] if figures else math.nan, **scores})
+        if step.stages:
+            state.history[-1]["gradient_norms"] = means(step.stages, figures)
+        state.last = weights_of(model)
         if scores["validation_loss"] < state.best_loss:
             state.best_loss, state.best_epoch = scores["validation_loss"], state.epoch
-            state.best = weights_of(model)
+            state.best = state.last
         if done:
             done(state)
         if late:
@@ -56,31 +60,37 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
 
 
 def one_epoch(step, epoch, batches, tick, out_of_time):
-    """(loss of the last step, whether time ran out) of the steps over `batches`.
+    """(figures of each step over `batches`, the loss first; whether time ran out).
 
-    A loss is read when the next step is under way: reading it at once would leave a GPU idle meanwhile.
+    They are read when the next step is under way: reading them at once would leave a GPU idle meanwhile.
     """
-    running, loss, late = None, math.nan, False
+    running, found, late = None, [], False
     with closing(ahead(batches, step.place)) as placed:
         for number, batch in enumerate(placed, 1):
             before, running = running, step(batch)
             if before is not None:
-                loss = finite(before, epoch, number - 1)
+                found.append(read(before, epoch, number - 1))
             if tick:
-                tick(number, loss)
+                tick(number, found[-1][0] if found else math.nan)
             late = bool(out_of_time and out_of_time())
             if late:
                 break
-    return (loss if running is None else finite(running, epoch, number)), late
+    return found + ([] if running is None else [read(running, epoch, number)]), late
 
 
-def finite(loss, epoch, step):
-    """The loss as a number, waited for; DivergedError where it is none."""
-    loss = float(loss)
-    if not math.isfinite(loss):
-        raise DivergedError(f"the training loss became {loss} in epoch {epoch}, step {step}; "
+def read(figures, epoch, step):
+    """A step's figures as a list of numbers, waited for; DivergedError where the first of them, the loss, is none."""
+    found = np.ravel(figures).tolist()
+    if not math.isfinite(found[0]):
+        raise DivergedError(f"the training loss became {found[0]} in epoch {epoch}, step {step}; "
                             "try a lower --learning-rate. The best finite model is kept.")
-    return loss
+    return found
+
+
+def means(names, figures):
+    """{name: mean over the steps} of the figures behind the losses; steps count whose figures are all finite."""
+    fine = [row[1:] for row in figures if all(map(math.isfinite, row))]
+    return dict(zip(names, np.mean(fine, axis=0).tolist() if fine else [None] * len(names)))
 
 
 def ahead(items, prepare, count=AHEAD):

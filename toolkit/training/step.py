@@ -10,18 +10,43 @@ import functools
 from toolkit.training import shares, thaw
 
 
-def build(model, optimizer, loss, layers=(), precision="float32"):
-    """What trains `model` by one step: `step(step.place(inputs, targets, sample weights))` -> loss.
+def build(model, optimizer, loss, layers=(), precision="float32", stages=None):
+    """What trains `model` by one step: `step(step.place(inputs, targets, sample weights))` -> its figures.
 
-    `place` puts a batch of NumPy arrays, inputs of any number type, on the devices, in any thread; `float(loss)` waits
-    for the step. After `settle()` the variables of model and optimizer hold what was learnt; between steps they may not
-    be read before it. loss: a keras.losses.Loss that means over the rows. layers: those that compute in `precision`;
-    the others compute as the model has it.
+    The figures are one array of the backend: the loss, then the L2 norm of the gradients of each of `step.stages`,
+    before they are clipped; not finite in a step that float16 leaves out. Reading them waits for the step. `place` puts
+    a batch of NumPy arrays, inputs of any number type, on the devices, in any thread. After `settle()` the variables of
+    model and optimizer hold what was learnt; between steps they may not be read before it. loss: a keras.losses.Loss
+    that means over the rows. layers: those that compute in `precision`; the others compute as the model has it.
+    stages: {path of a trainable variable: its stage}; no norms without.
     """
     import keras
 
     kind = Jax if keras.backend.backend() == "jax" else TensorFlow
-    return kind(model, optimizer, loss, functools.partial(thaw.compute_in, layers, precision))
+    norms = Norms(model.trainable_variables, stages or {}, optimizer)
+    return kind(model, optimizer, loss, functools.partial(thaw.compute_in, layers, precision), norms)
+
+
+class Norms:
+    """The norm of each stage's gradients, as a part of the step.
+
+    Clipping squares and sums the same gradients, and what is computed twice in a step is computed once.
+    """
+
+    def __init__(self, variables, stages, optimizer):
+        self.places, self.optimizer = {}, optimizer
+        for place, variable in enumerate(variables):
+            if variable.path in stages:
+                self.places.setdefault(stages[variable.path], []).append(place)
+
+    def __call__(self, gradients):
+        """Scalars, one a stage; the scale that float16 puts on the loss is taken off."""
+        from keras import ops
+
+        squares = {stage: [ops.sum(ops.square(gradients[place])) for place in places]
+                   for stage, places in self.places.items()}
+        scale = self.optimizer.scale_loss(1.0)
+        return [ops.sqrt(ops.sum(ops.stack(some))) / scale for some in squares.values()]
 
 
 def even(inputs, targets, weights, devices):
@@ -41,10 +66,10 @@ def even(inputs, targets, weights, devices):
 class TensorFlow:
     """The step as a tf.function; under XLA where Keras would take it."""
 
-    def __init__(self, model, optimizer, loss, precision):
+    def __init__(self, model, optimizer, loss, precision, norms):
         import tensorflow as tf
 
-        variables = model.trainable_variables
+        variables, self.stages = model.trainable_variables, tuple(norms.places)
         self.shares = shares.build(variables)
         several = self.shares.devices > 1
 
@@ -57,12 +82,16 @@ class TensorFlow:
             gradients = tape.gradient(scaled, [variable.value for variable in variables])
             if several:
                 gradients = tf.distribute.get_replica_context().all_reduce("sum", gradients)
+            each = norms(gradients)  # of the whole batch on every device, by the scale that they were formed with
             optimizer.apply(gradients, variables)
-            return value
+            return value, each
 
         def step(*batch):
-            value = self.shares.run(share, batch)
-            return self.shares.strategy.reduce("sum", value, axis=None) if several else value
+            value, each = self.shares.run(share, batch)
+            if several:
+                value = self.shares.strategy.reduce("sum", value, axis=None)
+                each = [self.shares.strategy.experimental_local_results(norm)[0] for norm in each]
+            return tf.stack([value, *each])
 
         self.step = tf.function(step, autograph=False, jit_compile=model.jit_compile and not several)
 
@@ -79,12 +108,12 @@ class TensorFlow:
 class Jax:
     """The step as a jitted function of state; the variables lend it their values until `settle`."""
 
-    def __init__(self, model, optimizer, loss, precision):
+    def __init__(self, model, optimizer, loss, precision, norms):
         import jax
         import keras
 
         self.variables = [model.trainable_variables, model.non_trainable_variables, optimizer.variables]
-        self.shares = shares.build(self.variables[0])
+        self.shares, self.stages = shares.build(self.variables[0]), tuple(norms.places)
         self.state = None
 
         def scaled(trainable, fixed, slots, inputs, targets, weights):
@@ -98,8 +127,10 @@ class Jax:
         def step(state, batch):
             trainable, fixed, slots = state
             gradients, (value, fixed) = jax.grad(scaled, has_aux=True)(trainable, fixed, slots, *batch)
+            with keras.StatelessScope(zip(optimizer.variables, slots)):
+                figures = keras.ops.stack([value, *norms(gradients)])
             trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
-            return value, [trainable, fixed, slots]
+            return figures, [trainable, fixed, slots]
 
         self.step = step
 
@@ -111,8 +142,8 @@ class Jax:
 
         if self.state is None:
             self.state = jax.device_put([[v.value for v in part] for part in self.variables], self.shares.whole)
-        loss, self.state = self.step(self.state, batch)
-        return loss
+        figures, self.state = self.step(self.state, batch)
+        return figures
 
     def settle(self):
         """Give the variables what was learnt."""
