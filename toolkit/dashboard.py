@@ -16,6 +16,7 @@ import time
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from toolkit import errors, options
 from toolkit.commandline import parse
@@ -112,7 +113,7 @@ def login_hosts():
     if not users or not all(isinstance(user, str) for user in users):
         raise OptionError(f"--login needs to know who may enter: users = [\"name@example.org\"] in the section "
                           f"[toolkit] of {files[1]}; \"*@example.org\" stands for all of one place.")
-    return [str(auth["redirect_uri"]).partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0].lower()]
+    return [urlsplit(str(auth["redirect_uri"])).hostname or ""]
 
 
 def bound(host, port):

@@ -3,7 +3,8 @@
 | asked | unless | answer |
 | --- | --- | --- |
 | anything | the Host is a name of ours (a foreign one is another site's, which points to this computer) | 421 |
-| anything | its Origin, where it has one, is ours; what changes something and every WebSocket needs one, or the cookie | 403 |
+| anything | its Origin, where it has one, is ours | 403 |
+| what changes something, and every WebSocket | it has an Origin, or the cookie | 403 |
 | anything but a page that is opened | it comes from a page of ours, where the browser says from where | 403 |
 | Streamlit's interface for programmes | never | 403 |
 | anything but the health check | the browser has the cookie of the first address | 403 |
@@ -111,8 +112,8 @@ class Guard:
                   and asked.method in SAFE)
         if foreign and not opened:
             return 403, "This came from a page of another site."
-        inner = asked.path.removeprefix(here.base)
-        if inner.startswith("/_stcore/agent"):
+        inner = asked.path.removeprefix(here.base) if asked.path.startswith(f"{here.base}/") else ""
+        if "/_stcore/agent" in asked.path:
             return 403, "This interface is switched off."
         if inner == "/_stcore/health" and asked.method in SAFE or inner == "/enter":
             return None
@@ -125,7 +126,7 @@ class Guard:
         return None
 
     def is_own_host(self, asked):
-        """Whether the Host is one of ours: of this computer alone, one that was allowed, or the address asked itself."""
+        """Whether the Host is ours: of this computer alone, one that was allowed, or the address that was asked."""
         hosts = asked.headers.get("host", [])
         name = hostname(hosts[0]) if len(hosts) == 1 else None
         return bool(name) and (name in LOOPBACK or name in self.settings.hosts or name == asked.address)

@@ -47,7 +47,8 @@ def routes(settings):
     """The routes of the app."""
     here, kept = Runs(settings.runs), uploads.Uploads(settings.runs, settings.upload_limit)
     table = [
-        ("/picture/{kind}/{id}/{key}.jpg", here.picture, ["GET"]), ("/heat/{id}/{key}/{number}.png", here.heat, ["GET"]),
+        ("/picture/{kind}/{id}/{key}.jpg", here.picture, ["GET"]),
+        ("/heat/{id}/{key}/{number}.png", here.heat, ["GET"]),
         ("/download/{id}/{file}", here.download, ["GET"]), ("/download/{kind}/{id}/{file}", here.download, ["GET"]),
         ("/report/{id}", here.report, ["GET"]), ("/upload/{id}", kept.listed, ["GET"]),
         ("/upload/{id}", kept.received, ["POST"]), ("/upload/{id}", kept.removed, ["DELETE"]),

@@ -18,7 +18,7 @@ from toolkit.runs import secret
 
 @dataclass(frozen=True)
 class Settings:
-    """`runs`: folder of runs; `upload_limit`: bytes; `gate`: token, login or ""; `base`: "" or what paths begin with."""
+    """`runs`: their folder; `upload_limit`: bytes; `gate`: token, login or ""; `base`: what paths begin with, or ""."""
 
     runs: Path
     upload_limit: int

@@ -20,6 +20,7 @@ import fcntl
 import os
 import secrets
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -48,6 +49,15 @@ class Refused(Exception):
         self.status = status
 
 
+@dataclass
+class Total:
+    """What an upload has: bytes with those of the files that are coming, files without."""
+
+    bytes: int
+    files: int
+    coming: int = 0
+
+
 class Uploads:
     """Receives, lists and removes the uploads of a folder of runs; `limit`: bytes of one upload.
 
@@ -56,7 +66,7 @@ class Uploads:
 
     def __init__(self, root, limit, disk=shutil.disk_usage):
         self.root, self.limit, self.disk = Path(root), limit, disk
-        self.totals = {}  # id -> [bytes, files], with what is coming
+        self.totals = {}  # id -> Total
 
     async def received(self, request):
         """POST: one file."""
@@ -109,39 +119,43 @@ class Uploads:
         head = await beginning(stream)
         if sentence := uploads.fault(path.name, head):
             raise Refused(415, sentence)
-        part, target, written = place / f".{secrets.token_hex(8)}.part", place / path, 0
-        total[1] += 1
+        part, written, whole = place / f".{secrets.token_hex(8)}.part", 0, False
+        total.coming += 1
         try:
             handle = await run_in_threadpool(opened, part)
             try:
                 async for piece in pieces(head, stream):
                     written += len(piece)
-                    total[0] += len(piece)
-                    if total[0] > self.limit or written // LOOKED > (written - len(piece)) // LOOKED:
+                    total.bytes += len(piece)
+                    if total.bytes > self.limit or written // LOOKED > (written - len(piece)) // LOOKED:
                         self.check(place, total, 0)
                     await run_in_threadpool(write, handle, piece)
                 await run_in_threadpool(os.fsync, handle)
             finally:
                 os.close(handle)
-            replaced = await run_in_threadpool(moved, part, target)
-            total[0], total[1], written = total[0] - (replaced or 0), total[1] - (replaced is not None), 0
+            before = await run_in_threadpool(moved, part, place / path)
+            total.bytes, total.files, whole = total.bytes - (before or 0), total.files + (before is None), True
         except OSError as error:
             raise unwritten(error) from error
         finally:
-            if part.exists():
-                total[0], total[1] = total[0] - written, total[1] - 1
+            total.coming -= 1
+            if not whole:
+                total.bytes -= written
                 dropped(part)
 
     async def total(self, place):
-        """[bytes, files] of an upload, counted once."""
-        if place.name not in self.totals:
+        """The Total of an upload, counted at its first file."""
+        known = self.totals.get(place.name)
+        if known is None or not known.coming and not place.is_dir():  # it may have been removed meanwhile
             found = await run_in_threadpool(uploads.files, place)
-            self.totals.setdefault(place.name, [sum(size for _, size in found), len(found)])
+            fresh = Total(sum(size for _, size in found), len(found))
+            if self.totals.get(place.name) is known:
+                self.totals[place.name] = fresh
         return self.totals[place.name]
 
     def check(self, place, total, more):
         """Refuse what is, or by `more` bytes would be, beyond the limit or the disk."""
-        if total[0] + more > self.limit or total[1] > MOST_FILES:
+        if total.bytes + more > self.limit or total.files + total.coming > MOST_FILES:
             raise Refused(413, f"An upload may have {size(self.limit)} and {MOST_FILES:,} files. What lies on the "
                           "computer where the dashboard runs needs no upload: give the path of its folder.")
         free = self.disk(place.parent).free
@@ -160,7 +174,8 @@ async def arriving(stream):
     """The chunks of a stream; Refused where none comes for a while."""
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream, None), IDLE)
+            async with asyncio.timeout(IDLE):
+                chunk = await anext(stream, None)
         except TimeoutError:
             raise Refused(408, f"Nothing came for {IDLE:.0f} seconds; try once more.") from None
         if chunk is None:
@@ -203,10 +218,16 @@ async def drained(stream):
 
 def opened(part):
     """Handle of a new file whose lock says that it is being written."""
-    part.parent.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    return handle
+    for left in reversed(range(5)):
+        part.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # another file of the upload broke off just now, and took the empty folder along
+            if not left:
+                raise
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            return handle
 
 
 def write(handle, data):

@@ -68,7 +68,7 @@ def checked(path):
 
 
 def fault(name, head):
-    """What is wrong with a file of that name that begins with the bytes `head`, in a sentence; None where nothing is."""
+    """What is wrong with a file of that name that begins with the bytes `head`, as a sentence; None for nothing."""
     suffix, shown = Path(name).suffix.lower(), plain(name)[:120]
     if not head:
         return f"{shown} is empty."
@@ -76,7 +76,7 @@ def fault(name, head):
         kind = "zip archive" if suffix == ".zip" else f"{suffix} file"
         return None if head.startswith(b"PK\x03\x04") else f"{shown} is no {kind}: its first bytes are of another kind."
     if suffix in (".parquet", ".pq"):
-        return None if head.startswith(b"PAR1") else f"{shown} is no Parquet table: its first bytes are of another kind."
+        return None if head.startswith(b"PAR1") else f"{shown} is no Parquet table: its first bytes are others."
     if suffix == MODEL[1]:
         return None if head.lstrip().startswith(b"{") else f"{shown} is no JSON object: it is {foreign.name(head)}."
     if suffix in TABLES:
@@ -118,7 +118,7 @@ def files(folder):
 
 
 def data(folder, found):
-    """What a command is given: the only file that is no picture, or the only table; else the folder of class folders."""
+    """What a command is given: the only file that is no picture, or the only table; else the class folders' folder."""
     tops = {path.parts[0] for path, _ in found}
     top = Path(tops.pop() if len(tops) == 1 and all(len(path.parts) > 1 for path, _ in found) else "")
     here = [path for path, _ in found if path.parent == top]
@@ -165,8 +165,8 @@ def remove(root, upload):
     """Delete an upload for good. OptionError where a run needs it, or it is still coming."""
     folder, runs = place(root, upload), needed_by(root, upload)
     if runs:
-        raise OptionError(f"These pictures belong to {plain(runs[0])}{f' and {len(runs) - 1} more' if runs[1:] else ''}; "
-                          "delete that run first, and empty the trash.")
+        more = f" and {len(runs) - 1} more" if runs[1:] else ""
+        raise OptionError(f"These pictures belong to {plain(runs[0])}{more}; delete that run first.")
     if any(folders.held(part) for part in folder.glob(".*.part")):
         raise OptionError("The upload is still coming; cancel it first.")
     shutil.rmtree(folder, ignore_errors=True)
