@@ -1,0 +1,76 @@
+"""Pictures by hand: a class after the other, or a folder of class folders through the browser."""
+
+import streamlit as st
+
+from apps.parts import frame, settings, starting
+from apps.parts.plain import plain
+from apps.parts.upload import upload
+from toolkit.errors import ToolkitError
+from toolkit.runs import collecting, uploads
+
+HOW = {"classes": "Class by class", "folder": "A folder of class folders"}
+
+
+def by_hand():
+    """Some pictures, through the browser."""
+    how = st.segmented_control("In which order?", list(HOW), default="classes", required=True, key="data-how",
+                               format_func=HOW.get)
+    (class_by_class if how == "classes" else folder)()
+
+
+def folder():
+    """A whole folder, its subfolders being the classes."""
+    got = upload("data-folder", ("pictures",), "Choose a folder that holds a folder of pictures for each class")
+    if fresh(got, "data-folder-was"):
+        starting.look({"data": got["path"]})
+
+
+def class_by_class():
+    """Name a class, bring its pictures, and so on; the address keeps what has come."""
+    root, asked = frame.root(), st.query_params.get("collect", "")
+    collection = asked if uploads.ID.fullmatch(asked) else st.session_state.setdefault("data-collect", collecting.new())
+    label = st.text_input("Class", key="data-class-name", placeholder="such as healthy",
+                          help="What all the pictures show that you choose next.")
+    try:
+        collecting.proper(label)
+        got = upload(f"data-class-{label.strip()}", ("pictures",), f"Pictures of {label.strip()}")
+        if fresh(got, f"data-class-was-{label.strip()}"):
+            collecting.add(root, collection, label, got["upload"])
+            st.query_params["collect"] = collection
+    except ToolkitError as error:
+        if label:
+            st.error(plain(error))
+    brought(root, collection)
+
+
+def fresh(got, key):
+    """Whether something came that was not here at the last run of the page."""
+    if got is None or st.session_state.get(key) == got["upload"]:
+        return False
+    st.session_state[key] = got["upload"]
+    return True
+
+
+def brought(root, collection):
+    """The classes that have come."""
+    classes = collecting.classes(root, collection)
+    for number, (label, pictures) in enumerate(classes.items()):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{plain(label)}**, {pictures:,} {'picture' if pictures == 1 else 'pictures'}", width="stretch")
+            st.button("Remove", icon=":material/delete:", key=f"data-drop-{number}", type="tertiary",
+                      help=f"Remove the class {plain(label)}", on_click=drop, args=(root, collection, label))
+    if fault := st.session_state.pop("data-fault", ""):
+        st.error(plain(fault))
+    if len(classes) == 1:
+        st.caption("Name a second class, and choose its pictures.")
+    if len(classes) > 1 and st.button("Look at these pictures", type="primary", icon=":material/search:",
+                                      key="data-look-collected"):
+        starting.look({"data": str(uploads.place(settings.root(), collection))})
+
+
+def drop(root, collection, label):
+    """Remove a class; what stands in the way is said by the page."""
+    try:
+        collecting.drop(root, collection, label)
+    except ToolkitError as error:
+        st.session_state["data-fault"] = str(error)

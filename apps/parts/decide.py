@@ -1,0 +1,218 @@
+"""Decisions about single pictures: leave out, give another class, take back. They are written down; no picture changes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from apps.parts import address, frame
+from apps.parts.grid import grid
+from apps.parts.overlay import overlay
+from apps.parts.plain import plain, short
+from toolkit.data import edits
+from toolkit.errors import ToolkitError
+from toolkit.runs import checks
+
+PAGE = 60       # pictures
+KEYS = 9        # classes that have a key of their own
+PARTS = {"all": "All parts", "train": "Training", "validation": "Validation", "test": "Test"}
+AMONG = "data-among"    # in session_state: the rows through which Left and Right lead
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """`path`: the file they stand in; `standing`: {picture: {action: Edit}}; `fresh`: how many came since the look."""
+
+    path: Path
+    standing: dict
+    fresh: int
+
+    @classmethod
+    def read(cls, path, started):
+        """Those of a file. Raises DataError."""
+        found = checks.decisions(path)
+        return cls(path, edits.standing(found), len(checks.since(found, started)))
+
+    @property
+    def excluded(self):
+        """The Edits that leave a picture out."""
+        return [actions["exclude"] for actions in self.standing.values() if "exclude" in actions]
+
+    def of(self, picture):
+        """(word, tone) of what stands for a picture as it is now; ("", "") where nothing does."""
+        actions = self.standing.get(picture.path, {})
+        if any(edit.sha256 and edit.sha256 != picture.sha256 for edit in actions.values()):
+            return "", ""
+        if "exclude" in actions:
+            return "left out", "red"
+        if "relabel" in actions and actions["relabel"].value != picture.label:
+            return f"→ {actions['relabel'].value}", "blue"
+        return "", ""
+
+
+def since_the_look(seen, again):
+    """A word on decisions that the numbers of this page do not know yet; again(): look once more."""
+    if not seen.decisions.fresh:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        number = seen.decisions.fresh
+        st.markdown(f":material/edit_note: {number} {'decision' if number == 1 else 'decisions'} since this look; the "
+                    "next run honours them. Look again to see the numbers with them.", width="stretch")
+        if st.button("Look again", icon=":material/refresh:", key="data-again-decided"):
+            again()
+
+
+def gallery(seen):
+    """All pictures, by class and part, a page at a time."""
+    labels = list(checks.counts(seen.pictures))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label = address.chosen(st.selectbox, "Class", ["", *labels], "class", "", ("page",), width=240,
+                               format_func=lambda one: one or "All classes")
+        part = address.chosen(st.segmented_control, "Part", list(PARTS), "part", "all", ("page",), required=True,
+                              format_func=PARTS.get)
+    rows = [one.row for one in seen.pictures if label in ("", one.label) and part in ("all", one.part)]
+    if not rows:
+        st.info("There is no picture of this class in this part.")
+        return
+    pictures(seen, rows, "page", PAGE)
+
+
+def pictures(seen, rows, key, most):
+    """A page of the pictures `rows`, which the parameter `key` of the address turns; the chosen one goes there too."""
+    pages = -(-len(rows) // most)
+    slot, page = st.container(), int(address.number(key, 1, pages, 1))
+    if pages > 1:
+        name = f"data-{key}"
+        if st.session_state.get(name, page) != page:  # the address was changed by hand, or a filter
+            st.session_state[name] = page
+        st.pagination(pages, default=page, key=name, on_change=lambda: address.put(**{
+            key: None if st.session_state[name] == 1 else st.session_state[name]}))
+        st.caption(f"{(page - 1) * most + 1:,} to {min(page * most, len(rows)):,} of {len(rows):,}")
+    with slot:
+        items = [item(seen, seen.pictures[row]) for row in rows[(page - 1) * most:page * most]]
+        clicked = grid(items, f"data-{key}-grid", selected=st.query_params.get("picture"))
+    if clicked is not None:
+        st.query_params["picture"], st.session_state[AMONG] = clicked, tuple(rows)
+
+
+def item(seen, picture):
+    """A picture as the grid wants it."""
+    badge, tone = seen.decisions.of(picture)
+    return {"key": str(picture.row), "src": frame.url("picture", checks.KIND, seen.entry.id, f"{picture.key}.jpg"),
+            "alt": f"{picture.label}: {picture.path}", "caption": picture.label, "badge": badge, "tone": tone}
+
+
+def dialog_of_address(seen):
+    """The picture that the address names, large."""
+    asked = st.query_params.get("picture", "")
+    if asked.isdecimal() and len(asked) < 9 and int(asked) < len(seen.pictures):
+        dialog(seen)
+
+
+def closed():
+    """The address forgets the picture."""
+    st.query_params.pop("picture", None)
+
+
+@st.dialog("Picture", width="large", on_dismiss=closed)
+def dialog(seen):
+    """One picture, what is known of it, and what may be decided."""
+    asked = st.query_params.get("picture", "0")
+    picture = seen.pictures[int(asked)]
+    try:
+        decided = Decisions.read(seen.decisions.path, seen.entry.started)
+    except ToolkitError as error:
+        st.error(plain(error))
+        return
+    turn(seen, picture)
+    overlay(frame.url("picture", checks.KIND, seen.entry.id, f"{picture.key}.jpg") + "?full=1",
+            f"{picture.label}: {picture.path}", "data-large")
+    word, tone = decided.of(picture)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(plain(picture.label), icon=":material/label:", color="gray")
+        if word:
+            st.badge(plain(word), icon=":material/edit:", color=tone)
+    st.text(short(picture.path, 90))
+    facts = [PARTS.get(picture.part, ""), f"{picture.width} × {picture.height} pixels", picture.note,
+             f"group {picture.group}" if picture.group else ""]
+    st.caption(plain(" · ".join(fact for fact in facts if fact)))
+    choices(seen, decided, picture)
+    if fault := st.session_state.pop("data-fault", ""):
+        st.error(plain(fault))
+
+
+def turn(seen, picture):
+    """Buttons to the picture before and the one after."""
+    among = [row for row in st.session_state.get(AMONG, ()) if row < len(seen.pictures)]
+    among = among if picture.row in among else list(range(len(seen.pictures)))
+    at = among.index(picture.row)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.button("Before", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, key="data-before",
+                  on_click=to, args=(among[at - 1],))
+        st.caption(f"{at + 1:,} of {len(among):,}")
+        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at + 1 == len(among),
+                  key="data-next", on_click=to, args=(among[(at + 1) % len(among)],))
+
+
+def to(row):
+    """Show another picture."""
+    st.query_params["picture"] = str(row)
+
+
+def choices(seen, decided, picture):
+    """What may be decided about a picture."""
+    with st.container(horizontal=True):
+        st.button("Leave out", icon=":material/visibility_off:", shortcut="x", key="data-out", on_click=keep,
+                  args=(decided.path, picture, "exclude"), disabled=decided.of(picture)[0] == "left out")
+        st.button("Take back", icon=":material/undo:", shortcut="u", key="data-undo", on_click=keep,
+                  args=(decided.path, picture, "undo"), disabled=picture.path not in decided.standing)
+    others = [label for label in checks.counts(seen.pictures) if label != picture.label]
+    if len(others) < KEYS:
+        st.caption("Another class")
+        with st.container(horizontal=True):
+            for number, label in enumerate(others, 1):
+                st.button(plain(label), shortcut=str(number), key=f"data-class-{number}", on_click=keep,
+                          args=(decided.path, picture, "relabel", label))
+    else:
+        label = st.selectbox("Another class", others, None, key=f"data-class-{picture.row}", placeholder="Choose a class")
+        st.button("Give this class", key="data-class-give", disabled=label is None, on_click=keep,
+                  args=(decided.path, picture, "relabel", label))
+    st.caption(f"Kept in {plain(short(decided.path, 70))}; the picture itself stays as it is.")
+
+
+def keep(path, picture, action, value=""):
+    """Write a decision down; what stands in the way is said by the dialog."""
+    try:
+        checks.decide(path, picture, action, value)
+    except ToolkitError as error:
+        st.session_state["data-fault"] = str(error)
+
+
+def leave_out(seen, rows):
+    """Leave several pictures out."""
+    for row in rows:
+        if seen.decisions.of(seen.pictures[row])[0] != "left out":
+            keep(seen.decisions.path, seen.pictures[row], "exclude")
+
+
+def taken_out(seen):
+    """The pictures that a person has left out, each with a way back."""
+    excluded = seen.decisions.excluded
+    if not excluded:
+        return
+    st.markdown(f"**By you ({len(excluded):,})**")
+    for number, edit in enumerate(excluded[:PAGE]):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Take back", icon=":material/undo:", key=f"data-back-{number}", on_click=take_back,
+                      args=(seen.decisions.path, edit))
+            st.text(short(edit.path, 80))
+    if len(excluded) > PAGE:
+        st.caption(f"And {len(excluded) - PAGE:,} more, in {plain(short(seen.decisions.path, 70))}.")
+
+
+def take_back(path, edit):
+    """Undo all that stands for a picture."""
+    try:
+        edits.append(path, edits.Edit(edit.path, edit.sha256, "undo", time=checks.now()))
+    except ToolkitError as error:
+        st.session_state["data-fault"] = str(error)

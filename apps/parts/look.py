@@ -1,0 +1,212 @@
+"""What a look at data found: how many pictures of what, what is wrong with them, what was left out."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from apps.parts import address, decide, frame, starting
+from apps.parts.plain import plain, short
+from toolkit.data import edits
+from toolkit.errors import ToolkitError, UntrustedError
+from toolkit.run import paths
+from toolkit.runs import checks, launch, listing
+
+PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "": "Not split"}
+COLOURS = {"error": "red", "warning": "orange", "note": "gray"}
+ICONS = {"error": ":material/error:", "warning": ":material/warning:", "note": ":material/info:"}
+BARS = 30       # classes in the chart
+SMALL = 12      # pictures of a finding at a time
+ALONE = ("dark", "white", "blurred", "low information", "tiny", "odd sizes")  # each of whose pictures may go by itself
+MOST = 500      # pictures that are left out by one press
+DICOM = ("DICOM files want further packages: python -m pip install 'toolkit[dicom]', then look again. Only their pixels "
+         "are read: no name, number or date of a header is kept.")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A look that has ended: its Entry, pictures, Findings, Told, and the decisions about its pictures."""
+
+    entry: object
+    pictures: tuple
+    findings: list
+    told: object
+    decisions: object
+
+
+def page(entry):
+    """A look, live or ended."""
+    frame.heading(f"Pictures: {entry.data or entry.id}", short(starting.whole(entry), 90))
+    if entry.state.live:
+        progress(entry.id)
+        return
+    if entry.state.name == "damaged":
+        st.error(f"This look is damaged: {plain(entry.state.message)}")
+    elif entry.state.name != "finished":
+        refused(entry)
+    seen = opened(entry)
+    if seen is None:
+        actions(entry, False)
+        return
+    actions(entry, entry.state.name == "finished")
+    decide.since_the_look(seen, lambda: starting.again(entry))
+    counted(seen)
+    sections(seen)
+    decide.dialog_of_address(seen)
+
+
+@st.fragment(run_every=1.0)
+def progress(name):
+    """How far a look is; the page is drawn anew once, when it has ended."""
+    entry = listing.entry(frame.root(), name, checks.KIND)
+    if entry is None or not entry.state.live:
+        st.rerun()
+    left = entry.state.seconds_left
+    words = entry.state.message or "Starting"
+    st.progress(entry.state.progress, plain(words) + (f", about {max(1, round(left))} s left" if left else ""))
+    st.caption("It goes on when this page is closed.")
+    if st.button("Stop", icon=":material/stop_circle:", key="data-stop"):
+        launch.cancel(entry.folder)
+
+
+def refused(entry):
+    """Why a look ended without a result, and what may be done."""
+    if entry.state.name == "stopped":
+        st.info("This look was stopped.", icon=":material/pause:")
+        return
+    message = launch.complaint(frame.root(), checks.KIND, entry.id) or entry.state.message
+    st.error(f"A run would refuse these data. {plain(message)}", icon=":material/error:")
+    if "dicom" in message.casefold():
+        st.info(DICOM, icon=":material/medical_information:")
+
+
+def opened(entry):
+    """The Seen of a look; None where it left no pictures, or a word about what is wrong with it."""
+    if not paths(entry.folder).manifest.exists():
+        return None
+    try:
+        path, _ = checks.edits_file(frame.root(), starting.whole(entry))
+        return Seen(entry, checks.pictures(entry.folder), checks.findings(entry.folder), checks.told(entry.folder),
+                    decide.Decisions.read(path, entry.started))
+    except UntrustedError as error:
+        st.error(f"This look is damaged: {plain(error)} Look again.")
+    except ToolkitError as error:
+        st.error(plain(error))
+    return None
+
+
+def actions(entry, usable):
+    """What comes next."""
+    with st.container(horizontal=True):
+        if usable and st.button("Go on to training", type="primary", icon=":material/arrow_forward:", key="data-train"):
+            frame.go("train", check=entry.id)
+        if st.button("Look again", icon=":material/refresh:", key="data-again", help="After files have changed."):
+            starting.again(entry)
+        if st.button("Other pictures", icon=":material/add_photo_alternate:", key="data-other"):
+            frame.go("data")
+
+
+def counted(seen):
+    """How many pictures of what, in which part."""
+    counts = checks.counts(seen.pictures)
+    groups = seen.told.groups or 0
+    with st.container(horizontal=True):
+        st.metric("Pictures", f"{len(seen.pictures):,}", border=True, width=150)
+        st.metric("Classes", f"{len(counts):,}", border=True, width=150)
+        st.metric("Groups", f"{groups:,}" if groups else "–", border=True, width=150,
+                  help="Patients, plants or lots whose pictures are kept on one side of the split.")
+        st.metric("Not read", f"{len(seen.told.unreadable):,}", border=True, width=150)
+    rows = table(counts)
+    left, right = st.columns([3, 2])
+    with left:
+        bars(rows[:-1][:BARS], list(rows[0])[1:-1])
+        if len(counts) > BARS:
+            st.caption(f"The first {BARS} of {len(counts)} classes; the table holds all.")
+    with right:
+        st.dataframe(rows, hide_index=True, alt="Pictures of each class and part")
+
+
+def bars(rows, parts):
+    """Pictures of each class as bars of their parts, which keep their colours and their order everywhere."""
+    import altair
+
+    long = [{"Class": row["Class"], "Part": part, "place": place, "Pictures": row[part]}
+            for row in rows for place, part in enumerate(parts)]
+    chart = altair.Chart(altair.Data(values=long)).mark_bar().encode(
+        x=altair.X("Pictures:Q", title=None), y=altair.Y("Class:N", sort=None, title=None),
+        color=altair.Color("Part:N", sort=list(PARTS.values()), title=None, legend=altair.Legend(orient="top"),
+                           scale=altair.Scale(domain=list(PARTS.values())[:len(parts)])),
+        order="place:Q", tooltip=["Class:N", "Part:N", "Pictures:Q"])
+    st.altair_chart(chart, height=100 + 36 * len(rows),
+                    alt="Pictures of each class, by part; the table beside it holds the numbers")
+
+
+def table(counts):
+    """A row a class, a column a part, and all."""
+    parts = [part for part in PARTS if any(part in row for row in counts.values())]
+    rows = [{"Class": label, **{PARTS[part]: row.get(part, 0) for part in parts}, "All": sum(row.values())}
+            for label, row in counts.items()]
+    total = {"Class": "All", **{PARTS[part]: sum(row[PARTS[part]] for row in rows) for part in parts},
+             "All": sum(row["All"] for row in rows)}
+    return [*rows, total]
+
+
+def sections(seen):
+    """Findings, pictures or what was left out, one at a time."""
+    left_out = len(seen.told.unreadable) + sum(seen.told.skipped.values()) + len(seen.decisions.excluded)
+    words = {"findings": f"Findings ({len(seen.findings)})", "pictures": f"Pictures ({len(seen.pictures):,})",
+             "left-out": f"Left out ({left_out:,})"}
+    show = address.chosen(st.segmented_control, "What to look at", list(words), "show", "findings", required=True,
+                          format_func=words.get, label_visibility="collapsed")
+    {"findings": findings, "pictures": decide.gallery, "left-out": left}[show](seen)
+
+
+def findings(seen):
+    """What is wrong, gravest first, with the pictures that show it."""
+    if not seen.findings:
+        st.success("Nothing is wrong with these data.", icon=":material/check_circle:")
+    rows = {picture.path: picture.row for picture in seen.pictures}
+    for number, one in enumerate(seen.findings):
+        with st.container(border=True, key=f"data-finding-{number}"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.badge(one.severity, icon=ICONS[one.severity], color=COLOURS[one.severity])
+                st.markdown(f"**{plain(one.check)}**")
+            st.markdown(plain(one.sentence))
+            if one.remedy:
+                st.caption(plain(one.remedy))
+            shown(seen, number, one, [rows[path] for path in one.pictures if path in rows])
+
+
+def shown(seen, number, one, rows):
+    """The pictures of a finding: at once for a warning, on demand for a note."""
+    if not rows:
+        return
+    words = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
+    place = st.expander(words, expanded=one.severity != "note", key=f"data-finding-{number}-pictures", on_change="rerun")
+    if not place.open:
+        return
+    with place:
+        decide.pictures(seen, rows, f"finding-{number}", SMALL)
+        if one.check in ALONE and len(rows) <= MOST:
+            st.button(f"Leave out {words}" if len(rows) > 1 else "Leave it out", key=f"data-finding-{number}-out",
+                      icon=":material/visibility_off:", on_click=decide.leave_out, args=(seen, tuple(rows)))
+
+
+def left(seen):
+    """What was left out: by the person who looks, for want of being readable, for being no picture."""
+    decide.taken_out(seen)
+    if seen.told.unreadable:
+        st.markdown(f"**Could not be read ({len(seen.told.unreadable):,})**")
+        st.dataframe([dict(zip(("File", "Class", "Why"), row)) for row in seen.told.unreadable], hide_index=True,
+                     alt="Files that could not be read, with the cause")
+        if any("dicom" in why.casefold() for _, _, why in seen.told.unreadable):
+            st.info(DICOM, icon=":material/medical_information:")
+    if seen.told.skipped:
+        st.markdown(f"**Passed over ({sum(seen.told.skipped.values()):,})**")
+        st.dataframe([{"Why": why, "Files": number} for why, number in seen.told.skipped.items()], hide_index=True,
+                     alt="Why files were passed over, with their number")
+        if seen.told.left_out:
+            with st.expander("Their names"):
+                st.dataframe([dict(zip(("File", "Why"), row)) for row in seen.told.left_out], hide_index=True,
+                             alt="Files that were passed over")
+    if not (seen.told.unreadable or seen.told.skipped or seen.decisions.excluded):
+        st.info("Nothing was left out.", icon=":material/check_circle:")

@@ -1,0 +1,71 @@
+"""What the pages start: a look at data, a run. Each is one process, however often it is asked for."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import streamlit as st
+
+from apps.parts import frame, wishes
+from apps.parts.plain import plain
+from toolkit import options
+from toolkit.commandline import arguments
+from toolkit.errors import ToolkitError
+from toolkit.runs import checks, launch
+
+
+def look(values):
+    """Look at data, values {option: value} of toolkit.check, and show the look; an error is shown where it is asked."""
+    begin(values["data"], arguments(options.Check, values))
+
+
+def begin(data, typed, afresh=False):
+    """Look at `data` by the arguments `typed`; the decisions about them go along."""
+    root = frame.root()
+    try:
+        path, told = checks.edits_file(root, data)
+        more = arguments(options.Check, {"edits": str(path)}) if told and path.is_file() else ()
+        started = checks.begin(root, data, typed, more, afresh)
+    except ToolkitError as error:
+        st.error(plain(error))
+        return
+    frame.go("data", check=started.id)
+
+
+def again(entry):
+    """Look at the same data once more."""
+    begin(whole(entry), checks.asked(frame.root(), entry.id) or arguments(options.Check, looked_at(entry)), True)
+
+
+def whole(entry):
+    """The path that a look is at, or sample:NAME."""
+    return str((entry.options or {}).get("data") or (launch.record(frame.root(), checks.KIND, entry.id) or {}).get("data")
+               or entry.data)
+
+
+def looked_at(entry):
+    """The options {name: value} that a look was begun with, but for what stands anyway and for its folder."""
+    given = {f.name: f.default for f in fields(options.Check)}
+    return {name: value for name, value in (entry.options or {"data": whole(entry)}).items()
+            if name in given and value != given[name] and name not in ("run_dir", "out", "edits")}
+
+
+def run(wish, name):
+    """Start a run of that name and show it; what is starting already is said, and led to."""
+    root = frame.root()
+    typed = wishes.typing(wish, root / name)
+    try:
+        started = launch.start(root, "runs", name, "finetune", typed, wish.get("data", ""),
+                               wish=["runs", wishes.typing(wish, "")])
+    except ToolkitError as error:
+        st.error(plain(error))
+        return
+    if started.already:
+        st.info("This run is already starting: one is made of one wish.", icon=":material/hourglass_top:")
+        frame.link("run", "Watch it", ":material/arrow_forward:", run=started.id)
+        return
+    frame.go("run", run=started.id)
+
+
+def line(wish, name):
+    """The command that a run of that name is started by."""
+    return launch.command("finetune", wishes.typing(wish, Path(frame.root()) / name))

@@ -1,0 +1,27 @@
+"""TRAIN: what will be trained on, at most five questions, what it will cost, its command, and the start."""
+
+import streamlit as st
+
+from apps.parts import costs, form, frame, plan
+
+frame.heading("Train", "The network learns your classes; what it has learnt is then measured on pictures that it has not "
+              "seen.")
+source = plan.asked()
+if source is None:
+    plan.offered()
+    st.stop()
+form.fill(source.name, source.wish)
+seen = plan.facts(source)
+left, right = st.columns([3, 2], gap="large")
+with left:
+    form.preset(costs.words(source, form.values()))
+    groups = plan.groups(source, seen)
+    form.network()
+    form.device()
+    name = plan.run_name(source)
+    form.advanced(tuple(groups))
+wish = {**source.wish, **{option: value for option, value in form.values().items() if value != ""}, **groups}
+with right, st.container(border=True):
+    plan.summary(source, seen)
+    plan.begin(wish, name)
+costs.waited(source, wish)

@@ -1,0 +1,233 @@
+"""The page Data: ways to bring pictures, and what a look at them found; decisions are kept, pictures never touched."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from apps.parts import decide, look
+from tests.runs import make_looks
+from toolkit.data import edits
+from toolkit.runs import checks, folders, launch
+
+APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
+HOSTILE = ("<script>alert(1)</script>", "![x](http://evil.example/p.png)", "=cmd()|A1", "a\u202eb", "**bold**")
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The command lines that were started, in place of their processes."""
+    lines = []
+    monkeypatch.setattr(launch, "spawn", lambda stem, line: lines.append(line[2:]))
+    return lines
+
+
+def opened(**parameters):
+    page = AppTest.from_file(APP, default_timeout=30)
+    page.switch_page("views/data.py")
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def words(page):
+    """All that is said on a page, escapes taken away."""
+    kinds = (page.title, page.markdown, page.caption, page.error, page.warning, page.info, page.success, page.text)
+    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "").replace("\u2060", "")
+
+
+def labels(page):
+    return [one.label for one in page.button]
+
+
+def test_the_first_page_promises_and_offers(root):
+    page = opened()
+    assert "Everything stays on this computer" in words(page)
+    assert {"Try with sample data", "Train on the sample", "Look at these pictures"} <= set(labels(page))
+
+
+def test_the_sample_is_looked_at_by_one_press_and_found_again_by_the_next(root, begun):
+    page = opened()
+    page.button(key="data-sample").click().run()
+    name = page.query_params["check"][0] if isinstance(page.query_params["check"], list) else page.query_params["check"]
+    assert begun == [["toolkit.check", "sample:cells", "--run-dir", str(root / folders.KINDS["checks"] / name)]]
+    assert checks.named(root, name)
+
+
+def test_the_sample_is_trained_on_by_one_press(root, begun, monkeypatch):
+    gone = []
+    monkeypatch.setattr("apps.parts.frame.go", lambda name, **more: gone.append((name, more)))
+    opened().button(key="data-sample-train").click().run()
+    assert begun[0][:4] == ["toolkit.finetune", "sample:cells", "--preset", "fast"] and gone[0][0] == "run"
+
+
+def test_a_folder_is_looked_at(root, begun, tmp_path):
+    (tmp_path / "leaves").mkdir()
+    page = opened()
+    page.text_input(key="data-path").set_value("~/leaves")
+    page.button[labels(page).index("Look at these pictures")].click().run()
+    assert begun[0][:2] == ["toolkit.check", str(tmp_path / "leaves")] and not page.exception
+
+
+def test_A4_a_typo_is_answered_by_the_near_name_on_a_button(root, begun, tmp_path):
+    (tmp_path / "leaves").mkdir()
+    page = opened()
+    page.text_input(key="data-path").set_value(str(tmp_path / "leafes"))
+    page.button[labels(page).index("Look at these pictures")].click().run()
+    assert "does not exist" in words(page) and not begun
+    page.button(key="data-near").click().run()
+    assert page.text_input(key="data-path").value == str(tmp_path / "leaves") and not page.error
+
+
+def test_the_address_fills_the_field_and_begins_nothing(root, begun, tmp_path):
+    page = opened(data=str(tmp_path))
+    assert page.text_input(key="data-path").value == str(tmp_path) and not begun
+
+
+def test_folders_are_browsed_without_typing(root, tmp_path):
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    page = opened()
+    page.expander[0].open = True
+    page.session_state["data-browse"] = True
+    page.run()
+    page.selectbox[0].set_value("deep").run()
+    assert page.session_state["data-here"] == str(tmp_path / "deep")
+    page.button(key="data-take").click().run()
+    assert page.text_input(key="data-path").value == str(tmp_path / "deep")
+
+
+def test_a_table_has_its_columns_mapped(root, begun, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("slide image,what,patient\na.png,x,1\nb.png,y,2\n")
+    page = opened(data=str(table))
+    boxes = {one.label: one for one in page.selectbox}
+    assert boxes["What belongs together (patient, plant, lot)"].value == "patient"
+    page.button[labels(page).index("Look at these pictures")].click()
+    boxes["Picture's file"].set_value("slide image")
+    boxes["Class"].set_value("what")
+    page.button[[n for n, label in enumerate(labels(page)) if label == "Look at these pictures"][-1]].click().run()
+    line = begun[0]
+    assert line[:2] == ["toolkit.check", str(table)] and not page.exception
+    assert [line[line.index(name) + 1] for name in ("--path-column", "--label-column", "--group-column")] == [
+        "slide image", "what", "patient"]
+
+
+def test_H2_an_unknown_look_is_met_by_a_friendly_word(root):
+    for name in ("0123456789ab-1", "../../etc", "x" * 300):
+        page = opened(check=name)
+        assert "not here any more" in words(page) and "Try with sample data" in labels(page)
+
+
+def test_a_look_that_is_under_way_shows_how_far_it_is(root):
+    name = make_looks.look(root, state="running")
+    with open(root / folders.KINDS["checks"] / name / "lock") as lock:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        page = opened(check=name)
+    assert "Stop" in labels(page) and "It goes on when this page is closed" in words(page)
+
+
+def test_what_was_found_is_shown(root):
+    page = opened(check=make_looks.look(root, groups=10, unreadable=[["c.png", "x", "empty file (0 bytes)"]]))
+    metrics = {one.label: one.value for one in page.metric}
+    assert metrics == {"Pictures": "30", "Classes": "2", "Groups": "10", "Not read": "1"}
+    table = page.dataframe[0].value
+    assert list(table.columns) == ["Class", "Training", "Validation", "Test", "All"] and table["All"].iloc[-1] == 30
+    assert "nearly black" in words(page) and "Go on to training" in labels(page)
+
+
+def test_A7_unreadable_and_passed_over_files_are_named(root):
+    page = opened(show="left-out", check=make_looks.look(
+        root, unreadable=[["c.dcm", "x", "DICOM, which wants pydicom"]], left_out=[["b.txt", "no picture"]],
+        skipped={"no picture": 1}))
+    shown = [list(one.value.iloc[0]) for one in page.dataframe[1:]]
+    assert ["c.dcm", "x", "DICOM, which wants pydicom"] in shown and ["no picture", 1] in shown
+    assert ["b.txt", "no picture"] in shown and "toolkit[dicom]" in words(page)  # A12
+
+
+def test_what_a_run_would_refuse_is_said_and_not_led_on(root):
+    name = make_looks.look(root, state="failed", message="only one class, 'a'; at least two are needed")
+    page = opened(check=name)
+    assert "only one class" in words(page) and "Go on to training" not in labels(page)
+    assert "Look again" in labels(page)
+
+
+def test_I9_a_damaged_look_is_said(root):
+    name = make_looks.look(root)
+    (root / folders.KINDS["checks"] / name / "manifest.csv").write_text("junk")
+    assert "damaged" in words(opened(check=name))
+
+
+def test_H6_ten_thousand_pictures_come_by_pages(root):
+    page = opened(check=make_looks.look(root, manifest=make_looks.rows(10_000)), show="pictures", page="167")
+    assert "9,961 to 10,000 of 10,000" in words(page)
+
+
+def test_pictures_are_filtered_by_class_and_part(root):
+    page = opened(check=make_looks.look(root, manifest=make_looks.rows(1000)), show="pictures", **{"class": "benign"},
+                  part="test")
+    assert re.search(r"1 to 60 of \d\d", words(page)) and page.selectbox[0].value == "benign"
+
+
+def test_decisions_are_kept_shown_and_taken_back(root, begun):
+    name = make_looks.look(root)
+    page = opened(check=name, picture="4")
+    page.button(key="data-out").click().run()
+    path, _ = checks.edits_file(root, "sample:cells")
+    assert [json.loads(line)["path"] for line in path.read_text().splitlines()] == ["benign/4.png"]
+    page.button(key="data-class-1").click().run()
+    page = opened(check=name, show="left-out")
+    assert "1 decision" not in words(page) and "2 decisions since this look" in words(page)
+    assert "benign/4.png" in words(page)
+    page.button(key="data-back-0").click().run()
+    assert edits.standing(edits.read(path)) == {} and not page.exception
+
+
+def test_looking_again_takes_the_decisions_along(root, begun):
+    name = make_looks.look(root)
+    path, _ = checks.edits_file(root, "sample:cells")
+    checks.decide(path, checks.pictures(root / folders.KINDS["checks"] / name)[0], "exclude")
+    opened(check=name).button(key="data-again-decided").click().run()
+    assert begun[0][:4] == ["toolkit.check", "sample:cells", "--edits", str(path)] and begun[0][-1].endswith("-2")
+
+
+def test_all_pictures_of_a_finding_can_be_left_out(root):
+    opened(check=make_looks.look(root)).button(key="data-finding-0-out").click().run()
+    assert [one.path for one in edits.read(checks.edits_file(root, "sample:cells")[0])] == ["benign/2.png"]
+
+
+def test_I4_names_are_shown_letter_by_letter(root):
+    rows = [(f"{name}/{n}.png", name, "train", "", f"{n:064x}", 9, 9, "L", "", "p") for n, name in enumerate(HOSTILE)]
+    found = [{"check": HOSTILE[1], "severity": "error", "pictures": [rows[0][0]], "sentence": HOSTILE[1],
+              "remedy": HOSTILE[0]}]
+    name = make_looks.look(root, data=f"/data/{HOSTILE[1].replace('/', '')}", manifest=rows, found=found)
+    page = opened(check=name, picture="1")
+    raw = "\n".join(str(one.value) for kind in (page.markdown, page.caption, page.title) for one in kind)
+    assert "](http" not in raw and "<script>" not in raw and "\u202e" not in raw and not page.exception
+
+
+def test_a_picture_says_what_stands_for_it():
+    picture = checks.Picture(0, "a", "x", "train", "", "s", 1, 1, "")
+    standing = {"a": {"relabel": edits.Edit("a", "s", "relabel", "y"), "exclude": edits.Edit("a", "s", "exclude")}}
+    assert decide.Decisions("p", standing, 0).of(picture) == ("left out", "red")
+    del standing["a"]["exclude"]
+    assert decide.Decisions("p", standing, 0).of(picture) == ("→ y", "blue")
+    standing["a"]["relabel"] = edits.Edit("a", "another picture by now", "relabel", "y")
+    assert decide.Decisions("p", standing, 0).of(picture) == ("", "")
+
+
+def test_the_table_adds_up():
+    table = look.table({"a": {"train": 3, "test": 1}, "b": {"train": 2}})
+    assert table[-1] == {"Class": "All", "Training": 5, "Test": 1, "All": 6} and table[1]["Test"] == 0
