@@ -102,9 +102,10 @@ def result(answer):
     except ToolkitError as error:
         st.error(f"This answer is damaged: {plain(error)} Ask again.")
         return
-    marks = answers.marked(found, bounds(answer, found.classes))
+    marks, above = answers.marked(found, bounds(answer, found.classes)), st.container()
     below = sure_from(answer, found.classes)
-    numbers(found, below, marks)
+    with above:
+        numbers(found, below, marks)
     where = wanted(found, below)
     if len(where):
         listed(answer, found, marks, where, below)
@@ -189,9 +190,14 @@ def source(answer, key):
 
 def mark(found, marks, row, below):
     """What is to be said of a row in a word or two."""
-    sure = found.rows["confidence"].iat[row]
-    words = ["could not be read"] if found.rows["error"].iat[row] else ["not sure"] if sure < below else []
-    return ", ".join([*words, *([f"above your threshold: {marks[row]}"] if marks[row] else [])])
+    unsure = found.rows["confidence"].iat[row] < below
+    return ", ".join([*(["not sure"] if unsure else []), *([f"above your threshold: {marks[row]}"] if marks[row] else [])])
+
+
+def named(answer, path):
+    """A picture's path from where the person who asked knows it."""
+    above = [f"{place.rstrip('/')}/" for place in answer.pictures if path.startswith(f"{place.rstrip('/')}/")]
+    return path[len(max(above, key=len)):] if above else path
 
 
 def table(answer, found, marks, some, below):
@@ -202,11 +208,12 @@ def table(answer, found, marks, some, below):
     shown = pandas.DataFrame({
         "picture": [source(answer, key) for key in rows["key"]], "answer": [short(one, 60) for one in rows["predicted"]],
         "confidence": rows["confidence"].to_numpy(), "mark": [mark(found, marks, row, below) for row in some],
-        "name": [short(path, 60) for path in rows["path"]]})
-    names = {"picture": config.ImageColumn("Picture", width=90), "answer": "Answer", "mark": "Mark", "name": "File",
+        "name": [short(named(answer, path), 60) for path in rows["path"]]})
+    names = {"picture": config.ImageColumn("Picture", width=90), "answer": "Answer", "name": "File", "mark": config.TextColumn("Mark", width="medium" if any(marks) else 80),
              "confidence": config.NumberColumn("Confidence", format="%.3f")}
     if (rows["error"] != "").any():
-        shown["error"], names["error"] = [short(error, 200) for error in rows["error"]], "Reason"
+        shown["error"] = [short(error, 200) for error in rows["error"]]
+        names["error"] = config.TextColumn("Could not be read", width="medium")
     for number, name in enumerate(found.classes):
         shown[f"p{number}"] = found.probabilities[some, number]
         names[f"p{number}"] = config.NumberColumn(short(name, 40), format="%.3f")
@@ -217,7 +224,7 @@ def table(answer, found, marks, some, below):
             st.query_params["picture"] = str(some[picked[0]])
 
     st.dataframe(shown, hide_index=True, column_config=names, row_height=64, on_select=choose, key=key,
-                 selection_mode="single-row", height=min(640, 64 * len(some) + 40),
+                 selection_mode="single-row", placeholder="–", height=min(640, 64 * len(some) + 40),
                  alt="Answers, a row a picture; a row that is chosen is shown large")
 
 
@@ -228,7 +235,7 @@ def gallery(answer, found, marks, some, below):
         unread, said = bool(rows["error"].iat[row]), mark(found, marks, row, below)
         caption = "could not be read" if unread else f"{rows['predicted'].iat[row]} {rows['confidence'].iat[row]:.2f}"
         items.append({"key": str(row), "src": source(answer, rows["key"].iat[row]), "caption": caption, "badge": said,
-                      "alt": f"{caption}: {rows['path'].iat[row]}", "tone": "red" if unread else "orange"})
+                      "alt": f"{caption}: {named(answer, rows['path'].iat[row])}", "tone": "orange"})
     clicked = grid(items, "use-grid", selected=st.query_params.get("picture"), label="Pictures with their answers")
     if clicked is not None:
         st.query_params["picture"] = clicked
