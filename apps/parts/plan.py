@@ -106,10 +106,12 @@ def groups(source, seen):
 
 
 def run_name(source):
-    """The name of the run, which its folder bears."""
-    if not st.session_state.get("train-name") or st.session_state.get("train-name-of") != source.name:
-        st.session_state["train-name"] = launch.new_id(source.wish.get("data", ""), frame.root())
-        st.session_state["train-name-of"] = source.name
+    """The name of the run, which its folder bears: of our making, and then always a free one, until a person types one."""
+    root, name, made = frame.root(), st.session_state.get("train-name"), st.session_state.get("train-name-made")
+    other = st.session_state.get("train-name-of") != source.name
+    if not name or name == made and (other or wishes.fault_of_name(root, name)):
+        name = launch.new_id(source.wish.get("data", ""), root)
+        st.session_state.update({"train-name": name, "train-name-made": name, "train-name-of": source.name})
     return st.text_input("Name of the run", key="train-name", persist_state="session",
                          help="Its folder below the folder of runs.").strip()
 
@@ -130,7 +132,8 @@ def summary(source, seen):
 
 def begin(wish, name):
     """The command and the button that starts it."""
-    fault = wishes.fault(wish) or wishes.fault_of_name(frame.root(), name)
+    starting_now = launch.alive(frame.root(), "runs", name)  # a press more is no second run, and no fault
+    fault = wishes.fault(wish) or ("" if starting_now else wishes.fault_of_name(frame.root(), name))
     before = wishes.waiting(wish.get("device") or "auto", wish.get("devices") or 1)
     if before and not fault:
         st.info(f"{before} {'run is' if before == 1 else 'runs are'} at work: this one will wait as “queued, {before} "

@@ -29,7 +29,7 @@ def findings(*more):
 
 
 def look(root, data="sample:cells", arguments=None, number=1, manifest=None, found=None, state="finished", message="done",
-         **doctor):
+         options=None, **doctor):
     """A look that has ended -> its name."""
     arguments = [data] if arguments is None else arguments
     name = f"{checks.identity(arguments)}-{number}"
@@ -37,7 +37,7 @@ def look(root, data="sample:cells", arguments=None, number=1, manifest=None, fou
     folder.mkdir(parents=True)
     here = paths(folder)
     here.lock.touch()
-    write_atomic(here.run, to_json({"schema": 1, "command": "check", "options": {"data": data}, "state": state,
+    write_atomic(here.run, to_json({"schema": 1, "command": "check", "options": {"data": data} | (options or {}), "state": state,
                                     "message": message, "times": {"started": now(), "seconds": 2.0}}))
     write_atomic(here.status, to_json({"state": state, "phase": "end", "progress": 1.0, "message": message}))
     if state == "finished":

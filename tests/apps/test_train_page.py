@@ -1,0 +1,208 @@
+"""The page Train: what will be trained, few questions, every option behind them, one run for one wish."""
+
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from apps.parts import form, wishes
+from tests.apps import make_runs
+from tests.runs import make_looks
+from toolkit import options, queue
+from toolkit.commandline import parse
+from toolkit.runs import checks, launch
+
+APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_RUNS", str(tmp_path))
+    monkeypatch.setenv("TOOLKIT_QUEUE", str(tmp_path / "queue"))
+    return tmp_path
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The command lines of trainings that were started; processes that sleep stand for them."""
+    lines, spawn = [], launch.spawn
+
+    def sleeps(stem, line):
+        if line[2] == "toolkit.finetune":
+            lines.append(line[2:])
+            spawn(stem, ["sleep", "10"])
+
+    monkeypatch.setattr(launch, "spawn", sleeps)
+    return lines
+
+
+@pytest.fixture
+def gone(monkeypatch):
+    """Where the page led."""
+    places = []
+    monkeypatch.setattr("apps.parts.frame.go", lambda name, **more: places.append((name, more)))
+    monkeypatch.setattr("apps.parts.frame.link", lambda *label, **more: None)
+    return places
+
+
+def opened(**parameters):
+    page = AppTest.from_file(APP, default_timeout=30)
+    page.switch_page("views/train.py")
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def words(page):
+    """All that is said on a page, escapes taken away."""
+    kinds = (page.title, page.markdown, page.caption, page.error, page.warning, page.info, page.code)
+    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "").replace("\u2060", "")
+
+
+def line(page):
+    """The arguments of the command that is shown."""
+    return shlex.split(page.code[-1].value)[3:]
+
+
+def advanced(page):
+    page.session_state["train-advanced"] = True
+    return page.run()
+
+
+def test_without_data_it_says_what_to_do(root):
+    assert "Bring pictures first" in words(opened())
+
+
+def test_what_was_looked_at_is_offered(root):
+    make_looks.look(root)
+    page = opened()
+    assert "Bring pictures first" not in words(page) and not page.button
+
+
+def test_H2_an_unknown_look_or_run_is_met_by_a_friendly_word(root):
+    for asked in ({"check": "0123456789ab-1"}, {"check": "../x"}, {"from": "gone"}):
+        assert "not here any more" in words(opened(**asked))
+
+
+def test_what_will_be_trained_is_said_with_its_command(root):
+    page = opened(check=make_looks.look(root))
+    assert "30 pictures of 2 classes: 20 to learn from, 5 for decisions, 5 for the scores" in words(page)
+    assert line(page) == ["sample:cells", "--run-dir", str(root / page.text_input(key="train-name").value)]
+
+
+def test_five_questions_at_most(root):
+    page = opened(check=make_looks.look(root))
+    assert len(page.radio) + len(page.selectbox) + len(page.text_input) + len(page.button_group) <= 5
+    assert page.radio[0].options == ["Fast", "Balanced", "Best"] and "weights" in page.selectbox[0].options[0]
+
+
+def test_H3_a_run_is_started_once_and_shown(root, begun, gone):
+    look = make_looks.look(root)
+    first, second = opened(check=look), opened(check=look)
+    second.text_input(key="train-name").set_value("another").run()
+    name, typed = first.text_input(key="train-name").value, line(first)
+    first.button(key="train-start").click().run()
+    first.button(key="train-start").click().run()
+    assert "already starting" in words(first)
+    second.button(key="train-start").click().run()
+    assert begun == [["toolkit.finetune", *typed]] and gone == [("run", {"run": name})]
+    assert "already starting" in words(second)
+
+
+def test_a_preset_changes_what_is_typed_and_shown(root):
+    page = opened(check=make_looks.look(root))
+    page.radio(key="train-preset").set_value("best").run()
+    assert line(page)[:3] == ["sample:cells", "--preset", "best"] and len(line(page)) == 5
+    advanced(page)
+    assert page.number_input(key="train-size").value == options.PRESETS["best"]["size"]
+    page.number_input(key="train-size").set_value(224).run()
+    assert "--size" in line(page)
+    page.radio(key="train-preset").set_value("balanced").run()
+    assert line(page)[0] == "sample:cells" and "--preset" not in line(page) and "--size" not in line(page)
+    assert page.number_input(key="train-epochs").value is None
+
+
+def test_every_option_is_there_marked_and_can_be_reset(root):
+    page = advanced(opened(check=make_looks.look(root, groups=12)))
+    shown = {one.key for kind in (page.selectbox, page.text_input, page.number_input, page.toggle, page.radio)
+             for one in kind}
+    wanted = {form.key(f.name) for f in fields(options.Finetune) if f.name not in (*wishes.SITTING, "device")}
+    assert wanted <= shown
+    page.number_input(key="train-learning_rate").set_value(0.001)
+    page.toggle(key="train-strict").set_value(True)
+    page.text_input(key="train-time_budget").set_value("10m").run()
+    chosen = parse(options.Finetune, "finetune", line(page))
+    assert (chosen.learning_rate, chosen.strict, chosen.time_budget) == (0.001, True, "10m")
+    assert "Changed: learning rate, time budget, strict" in words(page)
+    assert "changed" in page.number_input(key="train-learning_rate").label
+    page.button(key="train-reset").click().run()
+    assert len(line(page)) == 3 and page.text_input(key="train-time_budget").value == ""
+
+
+def test_B2_what_is_wrong_is_said_in_the_words_of_the_command(root):
+    page = advanced(opened(check=make_looks.look(root)))
+    page.text_input(key="train-time_budget").set_value("soon").run()
+    assert "--time-budget 'soon': wanted a time such as 90s" in words(page)
+    assert page.button(key="train-start").disabled
+
+
+def test_a_name_that_is_taken_or_none_is_refused(root):
+    (root / "taken").mkdir()
+    page = opened(check=make_looks.look(root))
+    for name, said in (("taken", "There is a run taken already"), ("../x", "is one word"), (".x", "is one word")):
+        page.text_input(key="train-name").set_value(name).run()
+        assert said in words(page) and page.button(key="train-start").disabled
+
+
+def test_D8_it_says_that_it_will_wait(root):
+    look = make_looks.look(root)
+    with queue.Ticket(["cpu"]):
+        assert "1 run is at work: this one will wait as “queued, 1 before you”" in words(opened(check=look))
+    assert "queued" not in words(opened(check=look))
+
+
+def test_what_belongs_together_is_asked_where_the_data_offer_it(root):
+    page = opened(check=make_looks.look(root))
+    assert [one.replace("\\", "") for one in page.radio[1].options] == ["Each picture stands for itself", "By the column patient: 10 groups"]
+    page.radio[1].set_value(1).run()
+    assert line(page)[:3] == ["sample:cells", "--group-column", "patient"]
+
+
+def test_groups_of_the_data_are_not_asked_for_again(root):
+    assert len(opened(check=make_looks.look(root, groups=12)).radio) == 1
+
+
+def test_the_columns_of_a_look_go_along(root):
+    name = make_looks.look(root, "/data/t.csv", options={"label_column": "what", "root": "/pictures"})
+    assert line(opened(check=name))[:5] == ["/data/t.csv", "--root", "/pictures", "--label-column", "what"]
+
+
+def test_decisions_that_lie_elsewhere_go_along(root):
+    name = make_looks.look(root)
+    path, told = checks.edits_file(root, "sample:cells")
+    checks.decide(path, checks.pictures(root / ".dashboard" / "checks" / name)[0], "exclude")
+    assert told and line(opened(check=name))[:3] == ["sample:cells", "--edits", str(path)]
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_the_options_of_a_run_are_taken_over(root, looked):
+    make_runs.finished(root, "old", n=20, options={"epochs": 7, "augment": "strong", "seed": 3})
+    if looked:
+        make_looks.look(root, "/data/cells", ["/data/cells", "--seed", "3"])
+    page = opened(**{"from": "old"})
+    assert line(page)[:-2] == ["/data/cells", "--seed", "3", "--augment", "strong", "--epochs", "7"]
+    assert ("Nobody has looked" in words(page)) != looked
+
+
+def test_I9_a_run_with_odd_options_is_taken_over_as_far_as_it_goes(root):
+    make_runs.finished(root, "odd", n=20, options={"epochs": "<b>", "backbone": 7, "unheard": [1]})
+    assert line(opened(**{"from": "odd"}))[0] == "/data/cells"
+
+
+def test_a_network_that_is_not_known_stays_chosen_and_is_refused_at_the_start(root):
+    make_runs.finished(root, "old", n=20, options={"backbone": "resnet9000"})
+    assert opened(**{"from": "old"}).selectbox[0].value == "resnet9000"
