@@ -13,6 +13,7 @@ With logins, Streamlit's own paths are open and the pages ask who is there; our 
 neither, programmes of this computer alone are answered. Every answer, of an error too, bears HEADERS.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -73,6 +74,9 @@ class Guard:
             return await self.enter(asked, scope, dressed)
         try:
             await self.app(scope, receive, dressed)
+        except asyncio.CancelledError:  # the server ends, and what was still going on with it
+            if scope["type"] == "http" and not dressed.started:
+                await answer(scope, dressed, 503, "The server is ending.")
         except Exception:
             if scope["type"] == "http" and not dressed.started:
                 await answer(scope, dressed, 500, "The server met an error that was not foreseen. Your data and your "
