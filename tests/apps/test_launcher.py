@@ -156,6 +156,7 @@ def test_streamlit_run_serves_the_same_app_behind_the_guard(tmp_path):
 
 def test_B1_help_loads_no_server():
     code = ("import runpy, sys, atexit\natexit.register(lambda: print(*{'streamlit', 'uvicorn', 'pandas'} & "
-            "set(sys.modules)))\nsys.argv = ['x', '--help']\nrunpy.run_module('toolkit.dashboard', run_name='__main__')")
+            "set(sys.modules)))\nsys.argv = ['x', '--help']\n"
+            "runpy.run_module('toolkit.dashboard', run_name='__main__')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0 and "--no-browser" in done.stdout and done.stdout.splitlines()[-1] == ""

@@ -49,7 +49,8 @@ def test_what_came_lies_there_as_it_came(server):
 
 
 def test_I4_names_of_classes_are_kept_as_they_are(server):
-    names = ["set/Zellen größe 😀/1.png", "set/<img src=x onerror=y>/=cmd().png", "set/-c/a\u202eb.png", "set/CON /x.png"]
+    names = ["set/Zellen größe 😀/1.png", "set/<img src=x onerror=y>/=cmd().png", "set/-c/a\u202eb.png",
+             "set/CON /x.png"]
     for name in names:
         assert send(server, "000000000002", name, PNG) == (200, {"bytes": len(PNG)})
     found = json.loads(server.ask("GET", "/upload/000000000002").body)
@@ -68,7 +69,8 @@ def test_I6_names_that_lead_elsewhere_are_refused(server, path):
 def test_I6_uploads_have_no_other_names(server, upload):
     before = sorted(server.runs.rglob("*"))
     for method in ("POST", "GET", "DELETE"):
-        assert server.ask(method, f"/upload/{upload}?path=a.png", PNG if method == "POST" else None).status in (400, 404)
+        answer = server.ask(method, f"/upload/{upload}?path=a.png", PNG if method == "POST" else None)
+        assert answer.status in (400, 404)
     assert sorted(server.runs.rglob("*")) == before
 
 
@@ -199,7 +201,8 @@ def test_many_files_count_together(tmp_path):
     kept = uploads.Uploads(tmp_path, 10 * len(PNG))
     answers = [asyncio.run(received(kept, [PNG], path=f"a/{n}.png"))[0] for n in range(12)]
     assert answers == [200] * 10 + [413] * 2
-    assert asyncio.run(received(uploads.Uploads(tmp_path, 10 * len(PNG)), [PNG], path="b.png"))[0] == 413  # a new server
+    kept = uploads.Uploads(tmp_path, 10 * len(PNG))  # of a new server
+    assert asyncio.run(received(kept, [PNG], path="b.png"))[0] == 413
 
 
 def test_E5_a_full_disk_is_told_and_leaves_no_rest(tmp_path):
