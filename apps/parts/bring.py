@@ -52,7 +52,10 @@ def by_path():
         st.text_input("Path of a folder, a table (CSV, TSV, Parquet), an .npz or a zip", key="data-path",
                       placeholder="~/pictures", help="A folder with one folder of pictures for each class, or with "
                       "train, val and test of such folders. Nothing is copied or changed.")
-        pressed = st.form_submit_button("Look at these pictures", type="primary", icon=":material/search:")
+        table = Path(st.session_state["data-path"]).suffix.lower() in places.manifest.TABLES  # its columns come next
+        pressed = st.form_submit_button("Take this table" if table and asked else "Look at these pictures",
+                                        icon=":material/search:", key="data-path-taken",
+                                        type="secondary" if table and asked else "primary")
     if pressed:
         asked = st.query_params["data"] = st.session_state["data-path"]
     data, kind = found(asked) if asked and asked == st.session_state["data-path"] or pressed else (None, None)
@@ -152,16 +155,18 @@ def mapping(data):
     st.dataframe([dict(zip(columns, row)) for row in rows], hide_index=True, alt="The first rows of the table")
     chosen = {}
     with st.form("data-columns", border=False):
+        place = st.grid(min_column_width=320)
         for what, words in COLUMNS.items():
             free = [] if guess[what] or what in ("path", "label") else [None]  # a column so called is always read
             likely = guess[what] or (guess["patient"] if what == "group" else None)
             options = [*free, *columns]
-            chosen[what] = st.selectbox(words, options, options.index(likely) if likely else None if not free else 0,
+            chosen[what] = place.selectbox(words, options, options.index(likely) if likely else None if not free else 0,
                                         format_func=lambda name: "none" if name is None else name,
                                         key=f"data-column-{what}-{data}")
-        root = st.text_input("Folder that the paths start from", key=f"data-root-{data}",
+        root = place.text_input("Folder that the paths start from", key=f"data-root-{data}",
                              placeholder=str(Path(data).parent), help="Left empty: the folder of the table.")
-        if st.form_submit_button("Look at these pictures", type="primary", icon=":material/search:"):
+        if st.form_submit_button("Look at these pictures", type="primary", icon=":material/search:",
+                                 key="data-columns-taken"):
             begin_table(data, root, chosen, guess)
 
 

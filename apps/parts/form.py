@@ -22,16 +22,24 @@ def key(name):
 
 
 def fill(source, wish):
-    """Put a wish into the form, once for each source; a form that is in use stays as it is."""
+    """Put a wish into the form, once for each source; a form that is in use stays as it is.
+
+    But decisions about pictures may have come since, and with them their file.
+    """
     if st.session_state.get(OF) == source and all(key(name) in st.session_state for name in COPIED):
+        if wish.get("edits") and not st.session_state[key("edits")]:
+            put({"edits": wish["edits"]})
         return
     st.session_state[OF] = source
     preset = wish.get("preset") or "balanced"
-    for name in COPIED:
-        value = wish.get(name)
-        st.session_state[key(name)] = wishes.base(name, preset) if value is None else value
-        if wishes.shape(wishes.FIELDS[name]) == "text" and st.session_state[key(name)] is None:
-            st.session_state[key(name)] = ""
+    put({name: wishes.base(name, preset) if wish.get(name) is None else wish[name] for name in COPIED})
+
+
+def put(wish):
+    """Set options in the form; a text that is None is an empty field."""
+    for name, value in wish.items():
+        text = wishes.shape(wishes.FIELDS[name]) == "text"
+        st.session_state[key(name)] = "" if value is None and text else value
 
 
 def values():
@@ -46,9 +54,7 @@ def base(name):
 
 def reset(names):
     """Give options back what stands."""
-    for name in names:
-        value = base(name)
-        st.session_state[key(name)] = "" if value is None and wishes.shape(wishes.FIELDS[name]) == "text" else value
+    put({name: base(name) for name in names})
 
 
 def preset_changed():
@@ -86,9 +92,9 @@ def device():
                          format_func={"auto": "The best there is", "gpu": "GPU", "cpu": "Processor"}.get)
 
 
-def advanced(without):
+def advanced():
     """Every other option, under the headings of its source."""
-    names = [f.name for _, found in wishes.sections((*wishes.ASKED, *without)) for f in found]
+    names = [f.name for _, found in wishes.sections(wishes.ASKED) for f in found]
     changed = [name for name in names if name in wishes.changed(values())]
     place = st.expander("Advanced: every option", icon=":material/tune:", key="train-advanced", on_change="rerun")
     if changed:
@@ -98,7 +104,7 @@ def advanced(without):
     if not place.open:
         return
     with place:
-        for heading, found in wishes.sections((*wishes.ASKED, *without)):
+        for heading, found in wishes.sections(wishes.ASKED):
             st.markdown(f"**{heading}**")
             with st.grid(min_column_width=240, vertical_alignment="bottom"):
                 for f in found:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from apps.parts import frame, starting, wishes
+from apps.parts import form, frame, starting, wishes
 from apps.parts.plain import plain, short
 from toolkit import options
 from toolkit.commandline import arguments
@@ -93,16 +93,20 @@ def facts(source):
 
 
 def groups(source, seen):
-    """What belongs together: asked where the data offer something -> the options that say it, {} where nothing does."""
+    """What belongs together: asked where the data offer something. The answer stands in the options of the form."""
     offer = names.offer([one.path for one in seen.pictures]) if seen.pictures else None
     found = wishes.groupings(source.wish, len(seen.pictures), seen.groups, seen.columns or {}, offer)
     if len(found) == 1:
-        return {}
-    chosen = st.radio("What belongs together?", range(len(found)), format_func=lambda n: plain(found[n][0]),
-                      key=f"train-groups-{source.name}", persist_state="session",
-                      help="Pictures of one patient, plant or lot must not be on both sides of the split: the scores "
-                      "would be better than the truth. Copies of a picture are kept together in any case.")
-    return found[chosen][1]
+        return
+    now = {name: st.session_state[form.key(name)] or None for name in wishes.GROUPING}
+    if now not in [said for _, said in found]:
+        found.append(("As set under Advanced", now))
+    place = "train-groups"
+    st.session_state[place] = [said for _, said in found].index(now)
+    st.radio("What belongs together?", range(len(found)), format_func=lambda n: plain(found[n][0]), key=place,
+             on_change=lambda: form.put(found[st.session_state[place]][1]),
+             help="Pictures of one patient, plant or lot must not be on both sides of the split: the scores would be "
+             "better than the truth. Copies of a picture are kept together in any case.")
 
 
 def run_name(source):

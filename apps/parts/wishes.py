@@ -18,7 +18,7 @@ from toolkit.runs import folders, launch
 SITTING = ("data", "run_dir", "resume", "accept_changed_data", "debug")  # what a start itself decides
 ASKED = ("preset", "backbone", "device")                                 # what every form asks by name
 FIELDS = {f.name: f for f in dataclasses.fields(options.Finetune)}
-OF_DATA = tuple(f.name for f in dataclasses.fields(options.Data))
+GROUPING = ("group_column", "group_pattern")
 PRESETS = {"fast": "Fast", "balanced": "Balanced", "best": "Best"}
 
 
@@ -122,8 +122,8 @@ def groupings(wish, pictures, groups, columns, offer):
     pictures, groups: how many the look saw; columns: {further column: number of its values}; offer: (pattern, number of
     groups) that names suggest, or None.
     """
-    chosen = {name: wish[name] for name in ("group_column", "group_pattern") if wish.get(name)}
-    plain = {"group_column": FIELDS["group_column"].default, "group_pattern": None}
+    chosen = {name: wish[name] for name in GROUPING if wish.get(name)}
+    plain = {name: FIELDS[name].default for name in GROUPING}
     found = [(f"{groups:,} groups, as in the data" if groups else "Each picture stands for itself", plain | chosen)]
     for name, number in columns.items():
         if 1 < number < pictures and not groups:

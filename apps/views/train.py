@@ -15,12 +15,12 @@ seen = plan.facts(source)
 left, right = st.columns([3, 2], gap="large")
 with left:
     form.preset(costs.words(source, form.values()))
-    groups = plan.groups(source, seen)
+    plan.groups(source, seen)
     form.network()
     form.device()
     name = plan.run_name(source)
-    form.advanced(tuple(groups))
-wish = {**source.wish, **{option: value for option, value in form.values().items() if value != ""}, **groups}
+    form.advanced()
+wish = {"data": source.wish.get("data", ""), **form.values()}
 with right, st.container(border=True):
     plan.summary(source, seen)
     plan.begin(wish, name)

@@ -76,7 +76,7 @@ def test_a_folder_is_looked_at(root, begun, tmp_path):
     (tmp_path / "leaves").mkdir()
     page = opened()
     page.text_input(key="data-path").set_value("~/leaves")
-    page.button[labels(page).index("Look at these pictures")].click().run()
+    page.button(key="data-path-taken").click().run()
     assert begun[0][:2] == ["toolkit.check", str(tmp_path / "leaves")] and not page.exception
 
 
@@ -84,7 +84,7 @@ def test_A4_a_typo_is_answered_by_the_near_name_on_a_button(root, begun, tmp_pat
     (tmp_path / "leaves").mkdir()
     page = opened()
     page.text_input(key="data-path").set_value(str(tmp_path / "leafes"))
-    page.button[labels(page).index("Look at these pictures")].click().run()
+    page.button(key="data-path-taken").click().run()
     assert "does not exist" in words(page) and not begun
     page.button(key="data-near").click().run()
     assert page.text_input(key="data-path").value == str(tmp_path / "leaves") and not page.error
@@ -113,10 +113,9 @@ def test_a_table_has_its_columns_mapped(root, begun, tmp_path):
     page = opened(data=str(table))
     boxes = {one.label: one for one in page.selectbox}
     assert boxes["What belongs together (patient, plant, lot)"].value == "patient"
-    page.button[labels(page).index("Look at these pictures")].click()
     boxes["Picture's file"].set_value("slide image")
     boxes["Class"].set_value("what")
-    page.button[[n for n, label in enumerate(labels(page)) if label == "Look at these pictures"][-1]].click().run()
+    page.button(key="data-columns-taken").click().run()
     line = begun[0]
     assert line[:2] == ["toolkit.check", str(table)] and not page.exception
     assert [line[line.index(name) + 1] for name in ("--path-column", "--label-column", "--group-column")] == [

@@ -127,7 +127,7 @@ def test_a_preset_changes_what_is_typed_and_shown(root):
 
 
 def test_every_option_is_there_marked_and_can_be_reset(root):
-    page = advanced(opened(check=make_looks.look(root, groups=12)))
+    page = advanced(opened(check=make_looks.look(root)))
     shown = {one.key for kind in (page.selectbox, page.text_input, page.number_input, page.toggle, page.radio)
              for one in kind}
     wanted = {form.key(f.name) for f in fields(options.Finetune) if f.name not in (*wishes.SITTING, "device")}
@@ -170,6 +170,10 @@ def test_what_belongs_together_is_asked_where_the_data_offer_it(root):
     assert [one.replace("\\", "") for one in page.radio[1].options] == ["Each picture stands for itself", "By the column patient: 10 groups"]
     page.radio[1].set_value(1).run()
     assert line(page)[:3] == ["sample:cells", "--group-column", "patient"]
+    advanced(page).text_input(key="train-group_pattern").set_value("(p)").run()
+    assert page.radio[1].options[-1] == "As set under Advanced" and page.radio[1].value == 2
+    page.radio[1].set_value(0).run()
+    assert line(page)[1] == "--run-dir"
 
 
 def test_groups_of_the_data_are_not_asked_for_again(root):
@@ -183,9 +187,11 @@ def test_the_columns_of_a_look_go_along(root):
 
 def test_decisions_that_lie_elsewhere_go_along(root):
     name = make_looks.look(root)
+    page = opened(check=name)
+    assert "--edits" not in line(page)
     path, told = checks.edits_file(root, "sample:cells")
     checks.decide(path, checks.pictures(root / ".dashboard" / "checks" / name)[0], "exclude")
-    assert told and line(opened(check=name))[:3] == ["sample:cells", "--edits", str(path)]
+    assert told and line(page.run())[:3] == ["sample:cells", "--edits", str(path)]
 
 
 @pytest.mark.parametrize("looked", [False, True])
