@@ -35,17 +35,18 @@ def main(arguments):
     chosen = parse(options.Dashboard, "dashboard", arguments)
     signal.signal(signal.SIGTERM, terminated)
     runs = home(chosen.runs)
-    hosts = names(chosen) + (login_hosts() if chosen.login else [])
+    back = login_address() if chosen.login else ""
+    hosts = [*names(chosen), *([urlsplit(back).hostname or ""] if back else [])]
     if not (PROJECT / "apps" / "dashboard.py").is_file():
         raise ResourceError(f"{PROJECT / 'apps'} is not there; install the toolkit once more.")
     listening = bound(chosen.host, chosen.port)
     port = listening.getsockname()[1]
     environment(runs, chosen, hosts, port)
     if not is_loopback(chosen.host):
-        print(f"warning: everybody in the network of {plain(chosen.host)} reaches this dashboard, and what is sent is "
-              "not encrypted; whoever has the address below, or may log in, sees all pictures and runs.",
+        print(f"warning: with --host {plain(chosen.host)} others in the network reach this dashboard, and what is sent "
+              "is not encrypted; whoever has the address below, or may log in, sees and starts all runs.",
               file=sys.stderr)
-    threading.Thread(target=announce, args=(chosen, port, address(chosen, runs, port)), daemon=True).start()
+    threading.Thread(target=announce, args=(chosen, port, address(chosen, runs, port, back)), daemon=True).start()
     serve(listening)
 
 
@@ -92,8 +93,8 @@ def is_loopback(host):
         return host.lower() == "localhost"
 
 
-def login_hosts():
-    """The name that the provider sends browsers back to. OptionError where something that a login needs is missing."""
+def login_address():
+    """Where the provider sends browsers back to. OptionError where something that a login needs is missing."""
     try:
         metadata.version("Authlib")
     except metadata.PackageNotFoundError:
@@ -113,7 +114,7 @@ def login_hosts():
     if not users or not all(isinstance(user, str) for user in users):
         raise OptionError(f"--login needs to know who may enter: users = [\"name@example.org\"] in the section "
                           f"[toolkit] of {files[1]}; \"*@example.org\" stands for all of one place.")
-    return [urlsplit(str(auth["redirect_uri"])).hostname or ""]
+    return str(auth["redirect_uri"])
 
 
 def bound(host, port):
@@ -151,12 +152,14 @@ def environment(runs, chosen, hosts, port):
         "STREAMLIT_SERVER_ADDRESS": chosen.host, "STREAMLIT_SERVER_PORT": str(port)}
 
 
-def address(chosen, runs, port):
-    """The first address, with the secret; without one where people log in."""
+def address(chosen, runs, port, back=""):
+    """The first address, with the secret; where people log in, that of the pages, by the name that they come back to."""
+    if back:
+        return back.replace("{port}", str(port)).removesuffix("oauth2callback")
     host = socket.gethostname() if is_any(chosen.host) else chosen.host
     base = os.environ.get("STREAMLIT_SERVER_BASE_URL_PATH", "").strip("/")
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/{f'{base}/' if base else ''}"
-    return url if chosen.login else f"{url}enter?token={secret.token(runs)}"
+    return f"{url}enter?token={secret.token(runs)}"
 
 
 def announce(chosen, port, url):

@@ -77,7 +77,8 @@ def test_a_login_needs_its_section(tmp_path, capsys, monkeypatch):
     place.write_text(known)
     assert "who may enter" in refused(capsys, *start)
     place.write_text(known + '[toolkit]\nusers = ["*@example.org"]\n')
-    assert dashboard.login_hosts() == ["lab.example.org"]
+    assert dashboard.login_address() == "https://Lab.example.org/oauth2callback"
+    assert dashboard.address(None, tmp_path, 8501, "http://localhost:{port}/oauth2callback") == "http://localhost:8501/"
 
 
 def test_the_secret_stays_and_is_for_its_owner_alone(tmp_path):
