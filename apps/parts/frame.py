@@ -43,7 +43,9 @@ def navigate():
     pages = {name: st.Page(HERE / "views" / f"{name}.py", title=title, url_path=name)
              for name, (title, _) in VIEWS.items() if (HERE / "views" / f"{name}.py").exists()}
     first = st.Page(to_first, title="toolkit", url_path="start", default=True, visibility="hidden")
-    st.navigation([first, *pages.values()], position="top").run()
+    page = st.navigation([first, *pages.values()], position="top")
+    st.session_state["here"] = page.url_path
+    page.run()
 
 
 def to_first():
@@ -62,7 +64,12 @@ def go(name, **parameters):
 
 
 def link(name, label, icon=None, **parameters):
-    """A link to another page."""
+    """A link to a page, this one too: there Streamlit's own would leave the address as it is."""
+    if name == st.session_state.get("here"):
+        key = "-".join(["link", name, label, *(f"{one}={value}" for one, value in sorted(given(parameters).items()))])
+        if st.button(label, icon=icon, type="tertiary", key=key):
+            go(name, **parameters)
+        return
     st.page_link(file(name), label=label, icon=icon, query_params=given(parameters))
 
 
