@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from toolkit import queue
 from toolkit.errors import OptionError, ResourceError, UntrustedError
 from toolkit.files import to_json, write_atomic
 from toolkit.run import FILES, now, paths, taken
@@ -29,6 +30,7 @@ from toolkit.runs import folders, reading
 SAME_WISH = 10.0        # seconds within which the same command is taken for the same click
 GRACE = 30.0            # seconds that a run has to notice that it should stop,
 LAST = 15.0             # and to end after a signal, before it is killed
+OWNER = re.compile(r" \(process \d+\)$")  # what a ticket says behind its run's folder
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -251,6 +253,16 @@ def ours(pid):
     """Whether a process is a command of ours; where the system does not tell, the lock that it holds says so."""
     told = Path("/proc", str(pid), "cmdline")
     return b"toolkit." in told.read_bytes() if Path("/proc/self").exists() else True
+
+
+def ahead(folder, asked):
+    """What is before a queued run on its device: names of run folders, or what they are. asked: the run's options."""
+    count, mine, found = reading.number(asked.get("devices"), 1, 64) or 1, str(Path(folder).absolute()), {}
+    with contextlib.suppress(OSError, ValueError):
+        for name in queue.devices(reading.text(asked.get("device")) or "auto", int(count)):
+            owners = filter(None, map(queue.owner_of, queue.tickets(queue.usual_folder() / name)))
+            found |= dict(itertools.takewhile(lambda owner: OWNER.sub("", owner[1]) != mine, owners))
+    return [Path(OWNER.sub("", words)).name or words for words in found.values()]
 
 
 def resume(root, name):

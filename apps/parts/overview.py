@@ -1,0 +1,143 @@
+"""All runs in a table, what is done with those that are chosen, and the trash."""
+
+import streamlit as st
+
+from apps.parts import deleting, frame
+from apps.parts.plain import plain
+from toolkit.errors import ToolkitError
+from toolkit.progress import spoken
+from toolkit.runs import folders, listing, trash
+
+MOST = 6        # runs beside each other
+IN_TRASH = 20   # shown
+ROW = 36        # pixels
+COLUMNS = {"state": "State", "data": "Data", "started": "Started", "time": "Time", "kept": "Model kept", "auc": "AUC",
+           "run": "Run"}
+
+
+def page():
+    """The table, or a word where there is nothing to show."""
+    frame.heading("Runs", frame.VIEWS["run"][1])
+    deleting.undo()
+    runs = listing.runs(frame.root())
+    if runs:
+        several = st.toggle("Compare runs", key="run-several", help="Choose several, and see them side by side.")
+        live = any(run.state.live for run in runs)
+        st.fragment(table, run_every="2s" if live else None)(several, live)
+    else:
+        st.info("There is no run yet. Bring pictures, look at them, and start the first one.",
+                icon=":material/model_training:")
+        frame.link("data", "Bring pictures", ":material/add_photo_alternate:")
+    thrown_away()
+
+
+def table(several, live):
+    """The runs; choosing one opens it. While one is at work this is shown anew every two seconds."""
+    runs = listing.runs(frame.root())
+    if live and not any(run.state.live for run in runs):
+        st.rerun()
+    ids = [run.id for run in runs]
+    turn = st.session_state.get("run-turn", 0)
+    event = st.dataframe(
+        rows(runs), hide_index=True, on_select="rerun", selection_mode="multi-row" if several else "single-row",
+        key=f"runs-{turn}-{several}-{hash(tuple(ids))}", height=min(640, ROW * len(runs) + 44), row_height=ROW,
+        alt="Runs, newest first; choose one by its tick box", column_config={
+            **{name: st.column_config.TextColumn(title) for name, title in COLUMNS.items()},
+            "started": st.column_config.DatetimeColumn(COLUMNS["started"], format="D MMM YYYY, HH:mm"),
+            "auc": st.column_config.TextColumn("AUC", help="On the test pictures, with its 95 % interval")})
+    chosen = picked(event, ids)
+    if several:
+        beside(chosen)
+    elif chosen:
+        st.session_state["run-turn"] = turn + 1  # so that it is not chosen any more when one comes back
+        st.query_params.from_dict({"run": chosen[0]})
+        st.rerun()
+    else:
+        st.caption("Tick a run to open it.")
+
+
+def picked(event, ids):
+    """Names of the rows that are chosen."""
+    return [ids[row] for row in event["selection"]["rows"] if row < len(ids)]
+
+
+def beside(chosen):
+    """What is done with several."""
+    fits = 2 <= len(chosen) <= MOST
+    words = f"Compare {len(chosen)} runs" if fits else "Compare"
+    if st.button(words, type="primary", icon=":material/compare_arrows:", disabled=not fits, key="run-compare",
+                 help=f"Two to {MOST} runs; tick them in the table."):
+        st.query_params.from_dict({"compare": ",".join(chosen)})
+        st.rerun()
+
+
+def rows(runs):
+    """The table's columns."""
+    import pandas
+
+    return pandas.DataFrame([{
+        "state": state(run.state), "data": run.data, "started": run.started and run.started.astimezone().replace(
+            tzinfo=None), "time": spoken(run.seconds) if run.seconds else "", "kept": kept(run), "auc": auc(run),
+        "run": run.id} for run in runs], columns=list(COLUMNS))
+
+
+def state(state):
+    """A state in a word or two."""
+    words = frame.BADGES[state.name][0]
+    return f"{words} {state.progress:.0%}" if state.name == "running" else words
+
+
+def kept(run):
+    """The model that was kept, in a word."""
+    return {"probe": "first answer"}.get(run.chosen, run.chosen)
+
+
+def auc(run):
+    """The test AUC with its interval."""
+    score = (run.scores or {}).get("roc_auc", {})
+    if score.get("value") is None:
+        return "–" if run.scores else ""
+    inner = "" if score.get("low") is None else f" ({score['low']:.3f} to {score['high']:.3f})"
+    return f"{score['value']:.3f}{inner}"
+
+
+def thrown_away():
+    """The trash."""
+    names = trash.listed(frame.root())
+    if not names:
+        return
+    with st.expander(f"Trash: {len(names)} {'run' if len(names) == 1 else 'runs'}", icon=":material/delete:"):
+        for name in names[:IN_TRASH]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.text(trash.called(name), width="stretch")
+                st.button("Put back", key=f"back-{name}", on_click=put_back, args=(name,),
+                          help=f"Put {plain(trash.called(name))} back among the runs")
+        if len(names) > IN_TRASH:
+            st.caption(f"and {len(names) - IN_TRASH} more")
+        if st.button("Empty trash", icon=":material/delete_forever:", key="trash-empty"):
+            sure(len(names))
+    if fault := st.session_state.pop("trash-fault", ""):
+        st.error(plain(fault))
+
+
+def put_back(name):
+    """Put a run back among the others."""
+    try:
+        st.toast(f"{plain(trash.restore(frame.root(), name))} is back.", icon=":material/undo:")
+    except ToolkitError as error:
+        st.session_state["trash-fault"] = str(error)
+
+
+@st.dialog("Empty the trash?")
+def sure(count):
+    """The question before deleted runs are gone for good."""
+    found = folders.size(frame.root() / folders.HIDDEN / "trash")
+    st.markdown(f"{count} {'run goes' if count == 1 else 'runs go'} for good, {deleting.size(found)}: models, scores "
+                "and reports. This cannot be undone.")
+    with st.container(horizontal=True):
+        if st.button("Delete for good", type="primary", key="trash-yes"):
+            if rest := trash.empty(frame.root()):
+                st.session_state["trash-fault"] = f"{rest} could not be deleted: the system does not allow it."
+            st.rerun()
+        if st.button("Keep them", key="trash-no"):
+            st.rerun()
