@@ -35,7 +35,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin", "cross-origin-opener-policy": "same-origin",
 }
 POLICY = ("default-src 'self'; script-src 'self' {hashes} blob:; style-src 'self' 'unsafe-inline'; "
-          "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+          "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'{sockets}; worker-src 'self' blob:; "
           "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>toolkit</title><style>:root{{color-scheme:light dark}}body{{font:16px/1.5 system-ui,sans-serif;max-width:34em;
@@ -51,7 +51,7 @@ def policy():
     index = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
     inline = re.findall(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", index, re.S)
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inline)
-    return POLICY.format(hashes=" ".join(f"'sha256-{one}'" for one in hashes))
+    return POLICY.replace("{hashes}", " ".join(f"'sha256-{one}'" for one in hashes))
 
 
 class Guard:
@@ -59,8 +59,7 @@ class Guard:
 
     def __init__(self, app, settings):
         self.app, self.settings = app, settings
-        self.headers = [(name.encode(), value.encode())
-                        for name, value in {**HEADERS, "content-security-policy": policy()}.items()]
+        self.policy = policy()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
@@ -85,7 +84,10 @@ class Guard:
 
     def dressed(self, send, asked):
         """`send`, with our headers on every answer that begins; a policy of the route's own stays."""
-        more = list(self.headers)
+        host = asked.header("host") if self.is_own_host(asked) else ""
+        sockets = f" ws://{host} wss://{host}" if host else ""  # which 'self' does not mean in every browser
+        rules = {**HEADERS, "content-security-policy": self.policy.replace("{sockets}", sockets)}
+        more = [(name.encode(), value.encode()) for name, value in rules.items()]
         if self.settings.gate == "login" and asked.path == f"{self.settings.base}/auth/logout":
             more.append((b"set-cookie", f"{cookie_name(asked.port)}=; Path={self.settings.base or '/'}; Max-Age=0"
                          .encode()))

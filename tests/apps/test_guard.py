@@ -122,6 +122,7 @@ def test_every_inline_script_of_the_page_is_known_by_its_hash(server):
     rules = page.headers["content-security-policy"]
     assert inline and all(
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() in rules for text in inline)
+    assert f"connect-src 'self' ws://127.0.0.1:{server.port} wss://127.0.0.1:{server.port};" in rules
     assert "unsafe-eval" not in rules and "'unsafe-inline'" not in rules.partition("script-src")[2].partition(";")[0]
 
 
