@@ -40,7 +40,7 @@ def sample():
             starting.look({"data": "sample:cells"})
         if st.button("Train on the sample", icon=":material/play_arrow:", key="data-sample-train",
                      help="Looks and trains at once: a first result in a minute or two."):
-            starting.run({"data": "sample:cells", "preset": "fast"}, launch.new_id("sample:cells", frame.root()))
+            starting.run(starting.decided({"data": "sample:cells", "preset": "fast"}), launch.new_id("sample:cells", frame.root()))
 
 
 def by_path():

@@ -14,7 +14,7 @@ from toolkit.runs import checks, launch, listing
 PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "": "Not split"}
 COLOURS = {"error": "red", "warning": "orange", "note": "gray"}
 ICONS = {"error": ":material/error:", "warning": ":material/warning:", "note": ":material/info:"}
-BARS = 30       # classes in the chart
+BARS = 12       # classes in the chart
 SMALL = 12      # pictures of a finding at a time
 ALONE = ("dark", "white", "blurred", "low information", "tiny", "odd sizes")  # each of whose pictures may go by itself
 MOST = 500      # pictures that are left out by one press

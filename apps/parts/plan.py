@@ -43,9 +43,8 @@ def asked():
 
 def of_look(entry):
     """The wish that a look leads to: the same data, read in the same way, with the decisions about them."""
-    path, told = checks.edits_file(frame.root(), starting.whole(entry))
-    more = {"edits": str(path)} if told and path.is_file() else {}
-    return {name: value for name, value in starting.looked_at(entry).items() if name in wishes.FIELDS} | more
+    wish = {name: value for name, value in starting.looked_at(entry).items() if name in wishes.FIELDS}
+    return starting.decided({"data": starting.whole(entry)} | wish)
 
 
 def looked_at(root, wish):

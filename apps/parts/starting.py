@@ -31,6 +31,12 @@ def begin(data, typed, afresh=False):
     frame.go("data", check=started.id)
 
 
+def decided(wish):
+    """A wish with the decisions about its pictures, where their file does not lie beside them."""
+    path, told = checks.edits_file(frame.root(), wish["data"])
+    return wish | ({"edits": str(path)} if told and path.is_file() else {})
+
+
 def again(entry):
     """Look at the same data once more."""
     begin(whole(entry), checks.asked(frame.root(), entry.id) or arguments(options.Check, looked_at(entry)), True)

@@ -78,9 +78,10 @@ def test_without_data_it_says_what_to_do(root):
 
 
 def test_what_was_looked_at_is_offered(root):
-    make_looks.look(root)
+    name = make_looks.look(root)
     page = opened()
-    assert "Bring pictures first" not in words(page) and not page.button
+    assert "Bring pictures first" not in words(page) and len(page.button) == 1
+    assert line(page.button[0].click().run())[0] == "sample:cells" and page.query_params["check"] == [name]
 
 
 def test_H2_an_unknown_look_or_run_is_met_by_a_friendly_word(root):
