@@ -23,6 +23,8 @@ VIEWS = {  # page: (title, what it is for)
     "use": ("Use", "Let a model look at new pictures"),
 }
 HERE = Path(__file__).resolve().parents[1]
+STYLE = """<style>[data-selected="true"] [data-testid="stMarkdownContainer"] p, [data-testid="stSliderThumbValue"] p
+{color: light-dark(#0b5563, #7cd0de)}</style>"""  # words in the primary colour, on which white words are to be read too
 BADGES = {  # state: (words, colour, icon)
     "starting": ("starting", "blue", ":material/hourglass_top:"), "queued": ("queued", "blue", ":material/schedule:"),
     "running": ("running", "blue", ":material/autorenew:"), "stopping": ("stopping", "orange", ":material/stop_circle:"),
@@ -43,6 +45,7 @@ def navigate():
     pages = {name: st.Page(HERE / "views" / f"{name}.py", title=title, url_path=name)
              for name, (title, _) in VIEWS.items() if (HERE / "views" / f"{name}.py").exists()}
     first = st.Page(to_first, title="toolkit", url_path="start", default=True, visibility="hidden")
+    st.html(STYLE)
     page = st.navigation([first, *pages.values()], position="top")
     st.session_state["here"] = page.url_path
     page.run()
