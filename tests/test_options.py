@@ -166,8 +166,10 @@ def test_a_preset_gives_way_to_the_file_and_to_the_command_line(file, name):
     assert finetune("DATA", "--config", path, "--patience", "2", "--train-from", "layer4") == Finetune(
         "DATA", preset=name, **wanted | {"patience": 2, "train_from": "layer4"})
     assert finetune("DATA", "--config", path, "--preset", "balanced").patience == 9
-    assert set(values) <= {f.name for f in NAMED} and all(
-        commandline.fits(f, values[f.name]) for f in NAMED if f.name in values)
+    known = {f.name: f for f in NAMED}
+    for option, value in values.items():  # a flag could not be taken back
+        assert commandline.typed(known[option], value) and commandline.fits(known[option], value)
+        assert known[option].type is not bool
 
 
 def test_the_preset_balanced_is_what_stands_where_nothing_is_said():

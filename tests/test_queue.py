@@ -175,6 +175,14 @@ def test_files_that_are_no_tickets_hold_nobody_up(place):
         assert ticket.before() == {}
 
 
+def test_tickets_that_cannot_be_read_hold_nobody_up(place, monkeypatch):
+    (place / "cpu" / "000000000001").mkdir(parents=True)  # stands for one of another user
+    with Ticket(["cpu"]) as ticket:
+        assert ticket.before() == {}
+    monkeypatch.setattr(os, "open", lambda *given: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert queue.owner_of(place / "cpu" / "000000000001") is None
+
+
 def test_a_queue_that_is_cleared_away_lets_go(worker, place):
     worker("first")
     with Ticket(["cpu"]) as ticket:

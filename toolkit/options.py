@@ -15,7 +15,7 @@ STAGES = ("head", "layer4", "layer3", "layer2", "layer1", "stem")
 PRESETS = {  # what the options file and the command line do not say otherwise
     "fast": {"train_from": "head"},                      # the probe alone: seconds for a few hundred pictures
     "balanced": {},
-    "best": {"size": 288, "augment": "medium", "epochs": 20, "patience": 5, "cache_views": 8, "folds": 5},
+    "best": {"augment": "medium", "epochs": 16, "patience": 5, "cache_views": 8, "folds": 5},
 }
 
 

@@ -14,7 +14,7 @@ class Progress:
     """Progress of a run through its phases, in the terminal and in status.json.
 
     shares: {phase: its share of the whole}, in order. `stop()` is called at every step and may raise. Where the run's
-    stop file is there, starts and steps raise Stopped, but in the phases `finishing`, in which there is a model already.
+    stop file is there, starts and steps raise Stopped, but in the phases `finishing`: there is a model already.
     """
 
     def __init__(self, run, shares, stop=lambda: None, finishing=()):

@@ -147,25 +147,27 @@ def tickets(folder):
     """Paths of the tickets of a device, first come first."""
     try:
         return [folder / name for name in sorted(os.listdir(folder)) if TICKET.fullmatch(name)]
-    except FileNotFoundError:  # somebody cleared it away
+    except OSError:  # somebody cleared it away
         return []
 
 
 def owner_of(path):
-    """(key, whose it is) of a ticket; None where its owner is no more, and then it is removed."""
+    """(key, whose it is) of a ticket; None where its owner is no more, and then it is removed, or is another user."""
     try:
         handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except OSError:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not take each other for the owner
         path.unlink(missing_ok=True)
-        return None
     except BlockingIOError:
-        key, _, text = os.pread(handle, 1000, 0).decode("utf-8", "replace").partition("\n")
+        key, _, text = os.pread(handle, 4000, 0).decode("utf-8", "replace").partition("\n")
         return key or path.name, plain(text.partition("\n")[0]) or "another process"
+    except OSError:
+        pass
     finally:
         os.close(handle)
+    return None
 
 
 def refuse_busy(folders):
