@@ -29,14 +29,16 @@ def put(**values):
             st.query_params[name] = str(value)
 
 
-def chosen(widget, label, options, name, default=None, leave=(), **more):
+def chosen(widget, label, options, name, default=None, leave=(), always=False, **more):
     """A widget of one choice of `options`, bound to the parameter `name`; its default is not written there.
 
-    leave: parameters that a change takes away, since they belong to what was chosen before.
+    leave: parameters that a change takes away, since they belong to what was chosen before. always: the default is
+    written too, because it depends on what else the address says.
     """
     key = f"address-{name}"
     st.session_state[key] = word(name, options, default)
-    return widget(label, options, key=key, on_change=follow, args=(name, key, default, leave), **more)
+    return widget(label, options, key=key, on_change=follow, args=(name, key, None if always else default, leave),
+                  **more)
 
 
 def set_to(widget, label, low, high, name, default, **more):

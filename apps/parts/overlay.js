@@ -15,6 +15,7 @@ export default function ({ data, parentElement }) {
     lost.hidden = true
     picture.hidden = false
     picture.onerror = () => { picture.hidden = true; lost.hidden = false }
+    picture.onload = () => root.style.setProperty("--ratio", picture.naturalWidth / picture.naturalHeight)
     picture.src = data.src
   }
   picture.alt = data.alt
