@@ -122,5 +122,6 @@ def options(runs, marks):
     if not found:
         st.caption("All options are the same.")
         return
-    st.dataframe([{"option": name, **{marks[run.id]: str(value)[:200] for run, value in zip(runs, values)}}
+    st.dataframe([{"option": name, **{marks[run.id]: "–" if value is None else str(value)[:200]
+                                      for run, value in zip(runs, values)}}
                   for name, values in found.items()], hide_index=True, width="content", alt="Options that differ")

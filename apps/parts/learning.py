@@ -5,7 +5,8 @@ What is drawn stands as a table beneath, for whoever does not see it.
 
 import streamlit as st
 
-HEIGHT = 240
+HEIGHT = 270  # pixels, with legend and axes
+POWER = "datum.value < 0.001 ? format(datum.value, '.0e') : format(datum.value, '~g')"  # of a mark on an axis
 KINDS = {  # of a figure: (words, colour seen on light and on dark): always the same
     "train_loss": ("training", "#1f7fc8"), "validation_loss": ("validation", "#d9622b"),
     "validation_roc_auc": ("validation AUC", "#d9622b"),
@@ -36,7 +37,7 @@ def page(told):
     with right:
         auc(told)
     shown = [name for name in BY_STAGE if told.has(name)]
-    for column, name in zip(st.columns(len(shown), gap="large") if shown else (), shown):
+    for column, name in zip(st.columns(max(2, len(shown)), gap="large") if shown else (), shown):
         with column:
             by_stage(told, name)
     numbers(told)
@@ -109,8 +110,8 @@ def lines(rows, title, colours, told, powers=False, level=None, best=None):
     base = altair.Chart(table).encode(
         x=altair.X("at:Q", title="epoch", axis=altair.Axis(tickMinStep=1, format="d"),
                    scale=altair.Scale(domain=[1, max(2, int(table["at"].max()))], nice=False)),
-        y=altair.Y("value:Q", title=title, scale=altair.Scale(type="log") if powers else altair.Scale(zero=False),
-                   axis=altair.Axis(format="~g", tickCount=5)),
+        y=altair.Y("value:Q", title=None, scale=altair.Scale(type="log") if powers else altair.Scale(zero=False),
+                   axis=altair.Axis(labelExpr=POWER, tickCount=4) if powers else altair.Axis(format="~g", tickCount=5)),
         color=altair.Color("of:N", title=None, legend=altair.Legend(orient="top") if len(colours) > 1 else None,
                            scale=altair.Scale(domain=list(colours), range=list(colours.values()))),
         detail="round:N",
@@ -120,10 +121,10 @@ def lines(rows, title, colours, told, powers=False, level=None, best=None):
     if level is not None:
         layers += across(level, "probe")
     if best is not None:
-        layers.append(upright([{"at": best, "text": "best"}], [2, 2], 6, "bottom"))
+        layers.append(upright([{"at": best, "text": "best"}], [2, 2], "bottom"))
     if len(told.rounds) > 1:
         layers.append(upright([{"at": at - 0.5 if at > 1 else 1, "text": stage} for stage, at in told.rounds.items()],
-                              [6, 3], 4, "top"))
+                              [6, 3], "top"))
     return altair.layer(*layers).properties(height=HEIGHT)
 
 
@@ -142,14 +143,15 @@ def across(value, text):
             chart.mark_text(align="right", dy=-8, color=ink()).encode(x=altair.value("width"), text="text:N")]
 
 
-def upright(marks, dash, aside, place):
+def upright(marks, dash, place):
     """Upright lines [{at, text}], with their names at the top or bottom."""
     import altair
     import pandas
 
     chart = altair.Chart(pandas.DataFrame(marks))
     return chart.mark_rule(strokeDash=dash, color=ink()).encode(x="at:Q") + chart.mark_text(
-        align="left", dx=aside, color=ink(), y=8 if place == "top" else HEIGHT - 8).encode(x="at:Q", text="text:N")
+        align="left", dx=4, dy=8 if place == "top" else -8, color=ink()).encode(
+            x="at:Q", y=altair.value(0 if place == "top" else "height"), text="text:N")
 
 
 def numbers(told):

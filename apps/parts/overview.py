@@ -43,8 +43,11 @@ def table(several, live):
         key=f"runs-{turn}-{several}-{hash(tuple(ids))}", height=min(640, ROW * len(runs) + 44), row_height=ROW,
         alt="Runs, newest first; choose one by its tick box", column_config={
             **{name: st.column_config.TextColumn(title) for name, title in COLUMNS.items()},
-            "started": st.column_config.DatetimeColumn(COLUMNS["started"], format="D MMM YYYY, HH:mm"),
-            "auc": st.column_config.TextColumn("AUC", help="On the test pictures, with its 95 % interval")})
+            "state": st.column_config.TextColumn(COLUMNS["state"], width=140), "time": st.column_config.TextColumn(
+                COLUMNS["time"], width=70), "auc": st.column_config.TextColumn(
+                    "AUC", width=170, help="On the test pictures, with its 95 % interval"),
+            "started": st.column_config.TextColumn(COLUMNS["started"], width=135),
+            "run": st.column_config.TextColumn(COLUMNS["run"], width=190)})
     chosen = picked(event, ids)
     if several:
         beside(chosen)
@@ -76,9 +79,10 @@ def rows(runs):
     import pandas
 
     return pandas.DataFrame([{
-        "state": state(run.state), "data": run.data, "started": run.started and run.started.astimezone().replace(
-            tzinfo=None), "time": spoken(run.seconds) if run.seconds else "", "kept": kept(run), "auc": auc(run),
-        "run": run.id} for run in runs], columns=list(COLUMNS))
+        "state": state(run.state), "data": run.data,
+        "started": f"{run.started.astimezone():%Y-%m-%d %H:%M}" if run.started else "",
+        "time": spoken(run.seconds) if run.seconds else "", "kept": kept(run), "auc": auc(run), "run": run.id}
+        for run in runs], columns=list(COLUMNS))
 
 
 def state(state):

@@ -29,7 +29,7 @@ def page(run):
         results(run)
     st.fragment(curves, run_every="2s" if run.state.live else None)(run.id)
     details(run)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if run.command in ("finetune", "") and run.options:
             frame.link("train", "Start a similar run", ":material/replay:", **{"from": run.id})
         deleting.button(run, "run-delete")
@@ -60,10 +60,11 @@ def at_work(run):
     with st.container(horizontal=True, vertical_alignment="center"):
         frame.badge(state)
         st.markdown(phase(state))
-    st.progress(state.progress, text=f"{state.progress:.0%}{left(state)}")
-    told(state)
     if state.name == "queued":
         queue(run)
+    else:
+        st.progress(state.progress, text=f"{state.progress:.0%}{left(state)}")
+        told(state)
     ending.buttons(run)
 
 
@@ -80,8 +81,7 @@ def left(state):
     """How long it will take, in words."""
     if state.name != "running" or state.seconds_left is None:
         return ""
-    words = f"about {spoken(max(1, state.seconds_left))} left of this step"
-    return f", {words}"
+    return f", about {spoken(max(1, state.seconds_left))} left of this step"
 
 
 def told(state):
@@ -138,7 +138,7 @@ def results(run):
         if run.chosen:
             st.metric("Model kept", "first answer" if run.chosen == "probe" else plain(run.chosen), border=True,
                       width=190, help="The probe, or the deepest stage that was tuned.")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("See the results", type="primary", icon=":material/insights:", key="run-results"):
             frame.go("results", run=run.id)
         frame.link("use", "Use this model", ":material/photo_camera:", run=run.id)
