@@ -28,6 +28,10 @@ def page():
     way = address.chosen(st.segmented_control, "How do they come?", list(WAYS), "way", "path", required=True,
                          format_func=WAYS.get)
     {"path": by_path, "zip": by_zip, "files": collect.by_hand, "table": by_table}[way]()
+    if way != "path":
+        collect.kept()
+    if fault := st.session_state.pop("data-fault", ""):
+        st.error(plain(fault))
     earlier()
 
 

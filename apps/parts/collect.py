@@ -3,7 +3,8 @@
 import streamlit as st
 
 from apps.parts import frame, settings, starting
-from apps.parts.plain import plain
+from apps.parts.deleting import size
+from apps.parts.plain import plain, short
 from apps.parts.upload import upload
 from toolkit.errors import ToolkitError
 from toolkit.runs import collecting, uploads
@@ -59,13 +60,39 @@ def brought(root, collection):
             st.markdown(f"**{plain(label)}**, {pictures:,} {'picture' if pictures == 1 else 'pictures'}", width="stretch")
             st.button("Remove", icon=":material/delete:", key=f"data-drop-{number}", type="tertiary",
                       help=f"Remove the class {plain(label)}", on_click=drop, args=(root, collection, label))
-    if fault := st.session_state.pop("data-fault", ""):
-        st.error(plain(fault))
     if len(classes) == 1:
         st.caption("Name a second class, and choose its pictures.")
     if len(classes) > 1 and st.button("Look at these pictures", type="primary", icon=":material/search:",
                                       key="data-look-collected"):
-        starting.look({"data": str(uploads.place(settings.root(), collection))})
+        starting.look({"data": str(collecting.folder(settings.root(), collection))})
+
+
+def kept():
+    """What came through the browser before, with its size; what no run needs can go."""
+    root = frame.root()
+    held = uploads.listed(root)
+    if not held:
+        return
+    total = size(sum(one.bytes for one in held))
+    place = st.expander(f"Kept from before ({total})", icon=":material/inventory_2:", key="data-kept", on_change="rerun")
+    if not place.open:
+        return
+    with place:
+        for one in held:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{plain(short(one.data.name, 60))}, {one.files:,} files, {size(one.bytes)}", width="stretch")
+                if st.button("Look", icon=":material/search:", key=f"data-kept-look-{one.id}"):
+                    starting.look({"data": str(one.data)})
+                st.button("Delete", icon=":material/delete:", key=f"data-kept-delete-{one.id}", on_click=delete,
+                          args=(root, one.id))
+
+
+def delete(root, upload):
+    """Delete an upload; what stands in the way is said by the page."""
+    try:
+        uploads.remove(root, upload)
+    except ToolkitError as error:
+        st.session_state["data-fault"] = str(error)
 
 
 def drop(root, collection, label):

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from apps.parts import decide, look
 from tests.runs import make_looks
 from toolkit.data import edits
-from toolkit.runs import checks, folders, launch
+from toolkit.runs import checks, collecting, folders, launch, uploads
 
 APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 HOSTILE = ("<script>alert(1)</script>", "![x](http://evil.example/p.png)", "=cmd()|A1", "a\u202eb", "**bold**")
@@ -120,6 +120,49 @@ def test_a_table_has_its_columns_mapped(root, begun, tmp_path):
     assert line[:2] == ["toolkit.check", str(table)] and not page.exception
     assert [line[line.index(name) + 1] for name in ("--path-column", "--label-column", "--group-column")] == [
         "slide image", "what", "patient"]
+
+
+def brought(root, *names):
+    """Pictures that came class by class -> the collection."""
+    collection = collecting.new()
+    for name in names:
+        upload = collecting.new()
+        uploads.place(root, upload).mkdir()
+        (uploads.place(root, upload) / "1.png").write_bytes(b"1")
+        collecting.add(root, collection, name, upload)
+    return collection
+
+
+def test_classes_that_have_come_are_in_the_address_and_looked_at(root, begun):
+    collection = brought(root, "healthy", HOSTILE[4])
+    page = opened(way="files", collect=collection)
+    assert f"{HOSTILE[4]}**, 1 picture" in words(page)
+    page.button(key="data-look-collected").click().run()
+    assert begun[0][1] == str(collecting.folder(root, collection))
+
+
+def test_one_class_is_not_enough_and_can_be_removed(root):
+    page = opened(way="files", collect=brought(root, "healthy"))
+    assert "Name a second class" in words(page) and "Look at these pictures" not in labels(page)
+    page.button(key="data-drop-0").click().run()
+    assert "healthy" not in words(page) and not page.exception
+
+
+def test_what_came_before_can_go_unless_a_run_needs_it(root, monkeypatch):
+    collection = brought(root, "a", "b")
+    page = opened(way="zip")
+    page.session_state["data-kept"] = True
+    monkeypatch.setattr(uploads, "needed_by", lambda root, upload: ["first"])
+    page.run().button(key=f"data-kept-delete-{collection}").click().run()
+    assert "belong to first" in words(page) and collecting.classes(root, collection)
+    monkeypatch.setattr(uploads, "needed_by", lambda root, upload: [])
+    page.button(key=f"data-kept-delete-{collection}").click().run()
+    assert not collecting.classes(root, collection) and not page.exception
+
+
+@pytest.mark.parametrize("way", ["zip", "files", "table"])
+def test_every_way_is_offered(root, way):
+    assert opened(way=way).button_group[0].value == way
 
 
 def test_H2_an_unknown_look_is_met_by_a_friendly_word(root):

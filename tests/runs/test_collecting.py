@@ -25,9 +25,9 @@ def test_uploads_become_classes_and_names_that_meet_stay_apart(tmp_path, brought
     assert collecting.add(tmp_path, collection, "leaf rust", brought("deep/a.png")) == 1
     assert collecting.add(tmp_path, collection, "healthy", first := brought("a.png")) == 1
     assert collecting.classes(tmp_path, collection) == {"healthy": 1, "leaf rust": 3}
-    assert (uploads.place(tmp_path, collection) / "leaf rust" / "a-2.png").read_text() == "deep/a.png"
+    assert (collecting.folder(tmp_path, collection) / "leaf rust" / "a-2.png").read_text() == "deep/a.png"
     assert not uploads.place(tmp_path, first).exists()
-    assert uploads.held(tmp_path, collection).data == uploads.place(tmp_path, collection)
+    assert uploads.held(tmp_path, collection).data == collecting.folder(tmp_path, collection)
 
 
 @pytest.mark.parametrize("label", ["", "  ", "a/b", "..", ".hidden", "a\\b", "a\nb", "x" * 300, "Train", "validation"])

@@ -1,13 +1,18 @@
-"""Pictures that come class by class: each upload is moved into the folder of its class, in an upload of their own."""
+"""Pictures that come class by class: each upload is moved into the folder of its class, in an upload of their own.
+
+    uploads/ID/pictures/CLASS/name.png
+"""
 
 import os
 import secrets
 import shutil
-from pathlib import Path
 
 from toolkit.data.reading import PARTS
 from toolkit.errors import OptionError, ResourceError
 from toolkit.runs import uploads
+
+
+NAME = "pictures"  # of the folder that holds the classes
 
 
 def new():
@@ -27,9 +32,14 @@ def proper(label):
     return str(uploads.checked(label))
 
 
+def folder(root, collection):
+    """The folder that holds the classes, there or not."""
+    return uploads.place(root, collection) / NAME
+
+
 def add(root, collection, label, upload):
     """Move the pictures of an upload into a class -> how many. Raises OptionError, ResourceError."""
-    source, target = uploads.place(root, upload), uploads.place(root, collection) / proper(label)
+    source, target = uploads.place(root, upload), folder(root, collection) / proper(label)
     moved = 0
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,21 +52,20 @@ def add(root, collection, label, upload):
     return moved
 
 
-def free(folder, name):
-    """A path for `name` in a folder where nothing lies yet."""
+def free(place, name):
+    """A path for `name` in the folder `place` where nothing lies yet."""
     stem, suffix = os.path.splitext(name)
-    number, path = 1, folder / name
+    number, path = 1, place / name
     while path.exists():
         number += 1
-        path = folder / f"{stem[:200]}-{number}{suffix}"
+        path = place / f"{stem[:200]}-{number}{suffix}"
     return path
 
 
 def classes(root, collection):
     """{class: pictures} of what has come, in the order of their names."""
-    folder = uploads.place(root, collection)
     found = {}
-    for path, _ in uploads.files(folder):
+    for path, _ in uploads.files(folder(root, collection)):
         if len(path.parts) == 2:
             found[path.parts[0]] = found.get(path.parts[0], 0) + 1
     return found
@@ -68,4 +77,4 @@ def drop(root, collection, label):
         return
     if needed := uploads.needed_by(root, collection):
         raise OptionError(f"These pictures belong to the run {needed[0]}; leave single ones out instead.")
-    shutil.rmtree(Path(uploads.place(root, collection), label), ignore_errors=True)
+    shutil.rmtree(folder(root, collection) / label, ignore_errors=True)
