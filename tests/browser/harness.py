@@ -23,6 +23,11 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PAGES = ("data", "train", "run", "results", "use")
 OURS = ("127.0.0.1", "localhost")
 PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")  # Streamlit looks for its base path; the 404 is the answer
+RESTS = """() => {
+    const app = document.querySelector('[data-testid=stApp]')
+    return app && app.dataset.testScriptState === 'notRunning' && document.querySelector('[data-testid=stMain] h1') &&
+           !document.querySelector('[data-testid=stSkeleton], [data-stale=true]')
+}"""
 PATIENCE = 60_000  # milliseconds; a page is there in two seconds, unless the machine has much else to do
 
 
@@ -129,15 +134,18 @@ def context(browser, server, **more):
         made.close()
 
 
-def settled(page):
-    """Wait until the page has been drawn and its script rests."""
-    page.locator("[data-testid=stApp]").wait_for()
-    page.wait_for_function("""() => {
-        const app = document.querySelector('[data-testid=stApp]')
-        return app && app.dataset.testScriptState !== 'running' && app.dataset.testScriptState !== 'initial' &&
-               document.querySelector('[data-testid=stMain] h1')
-    }""")
-    page.wait_for_timeout(150)
+def settled(page, seconds=PATIENCE / 1000):
+    """Wait until a page has been drawn, its script rests, and its words stay what they are."""
+    until(lambda: page.evaluate(RESTS), seconds, "a page is drawn")
+    before, told = None, words(page)
+    while before != told:
+        page.wait_for_timeout(300)
+        before, told = told, words(page) if page.evaluate(RESTS) else None
+
+
+def words(page):
+    """What a page says, without its navigation."""
+    return page.locator("[data-testid=stMain]").inner_text()
 
 
 def visit(page, server, name, **parameters):

@@ -1,0 +1,78 @@
+"""One browser, one server over hand-made runs in every state, and pages that may neither complain nor call outside."""
+
+import contextlib
+import os
+
+import pytest
+
+from tests.apps import make_answers, make_runs
+from tests.browser import axe, harness
+
+ALL = "20260301-090000-cells"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not harness.CHROMIUM.exists():
+        said = f"{harness.CHROMIUM} is not here (Debian: apt-get install chromium)"
+        if os.environ.get("TOOLKIT_BROWSER"):
+            pytest.fail(f"TOOLKIT_BROWSER wants the browser's tests, and {said}")
+        pytest.skip(said)
+    pytest.importorskip("playwright", reason="pip install -r requirements-test.txt")
+    with harness.chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """A folder of runs in every state, one of them working."""
+    root = tmp_path_factory.mktemp("dashboard") / "runs"
+    root.mkdir()
+    make_runs.finished(root, ALL, n=120)
+    make_runs.finished(root, "second", n=120, seed=1)
+    make_runs.hostile(root, "hostile")
+    make_runs.failed(root, "failed")
+    make_runs.stopped(root, "stopped")
+    make_runs.killed(root, "killed")
+    make_runs.damaged(root, "damaged", next(iter(make_runs.DAMAGES)))
+    make_answers.answered(root, "answer", run=ALL, n=130, unreadable=(3,))
+    make_answers.answered(root, "hostile", run="hostile", classes=make_runs.HOSTILE, unreadable=(5,),
+                          names=tuple(name.replace("/", "") for name in make_runs.HOSTILE))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(make_runs.running(root, "running"))
+        stack.enter_context(make_runs.queued(root, "queued"))
+        yield root
+
+
+@pytest.fixture(scope="session")
+def server(runs, tmp_path_factory):
+    started = harness.Server(runs, TOOLKIT_STORE=str(tmp_path_factory.mktemp("browser-store")))
+    try:
+        yield started.start()
+    finally:
+        started.end()
+
+
+@pytest.fixture
+def page(browser, server):
+    """A page of a browser that the server knows; the console stays silent and no host but this one is asked."""
+    with watched(browser, server) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def watched(browser, server, **more):
+    """A page whose faults are raised at the end."""
+    with harness.context(browser, server, **more) as context:
+        found = context.new_page()
+        found.watch = context.watch
+        yield found
+        assert context.watch.faults() == []
+
+
+@pytest.fixture(scope="session")
+def axe_script():
+    found = axe.script()
+    if found is None:
+        pytest.skip(axe.MISSING)
+    return found

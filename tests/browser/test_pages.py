@@ -1,0 +1,114 @@
+"""Every page, in every state of a run, in a real browser: what it asks for, how it looks, who can use it."""
+
+import re
+
+import pytest
+
+from tests.apps import make_runs
+from tests.browser import axe, harness
+from tests.browser.conftest import ALL, watched
+
+STATES = ("running", "queued", "failed", "stopped", "killed", "damaged")
+ADDRESSES = [("data", {}), ("train", {}), ("run", {}), ("run", {"run": ALL}), ("run", {"run": "running"}),
+             ("results", {"run": ALL}), ("use", {"run": ALL}), ("use", {"answer": "answer"}),
+             ("use", {"answer": "answer", "view": "Pictures"}), ("use", {"answer": "answer", "picture": "4"})]
+IDS = ["-".join([name, *(f"{value}" for value in given.values())]) for name, given in ADDRESSES]
+LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in (harness.WIDE, harness.NARROW)]
+
+
+@pytest.mark.parametrize("name, given", ADDRESSES, ids=IDS)
+def test_H9_every_page_at_every_width_in_both_themes_for_everyone(browser, server, axe_script, name, given):
+    with watched(browser, server) as page:
+        harness.visit(page, server, name, **given)
+        found = {}
+        for scheme, size in LOOKS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
+            page.wait_for_timeout(300)
+            look = f"{scheme} {size['width']}"
+            if wide := sideways(page):
+                found[f"{look} sideways"] = wide
+            for fault in axe.findings(page, axe_script):
+                found.setdefault(fault, look)
+        assert found == {}
+
+
+def sideways(page):
+    """By how many pixels a page is wider than its window."""
+    return page.evaluate("""() => Math.max(...[document.documentElement, ...document.querySelectorAll(
+        '[data-testid=stMain], [data-testid=stAppViewContainer]')].map(one => one.scrollWidth - one.clientWidth))""")
+
+
+@pytest.mark.parametrize("name", ("run", "results", "use"))
+def test_H2_every_state_of_a_run_is_met_by_words(page, server, name):
+    for state in STATES:
+        harness.visit(page, server, name, run=state)
+        assert "was not foreseen" not in harness.words(page), state
+
+
+@pytest.mark.parametrize("name", ("run", "results", "use"))
+def test_H2_an_unknown_run_is_said_and_others_are_offered(page, server, name):
+    harness.visit(page, server, name, run="never")
+    said = harness.words(page)
+    assert re.search(r"\bnever\b", said) and "was not foreseen" not in said
+
+
+@pytest.mark.parametrize("name, given", [("run", {"run": "hostile"}), ("results", {"run": "hostile"}),
+                                         ("use", {"run": "hostile"}), ("use", {"answer": "hostile"}),
+                                         ("use", {"answer": "hostile", "picture": "1"}),
+                                         ("use", {"answer": "hostile", "view": "Pictures"}), ("run", {}),
+                                         ("train", {"run": "hostile"})])
+def test_I4_hostile_names_run_nothing_and_ask_nobody(page, server, name, given):
+    page.on("dialog", lambda dialog: pytest.fail(f"a name opened a dialog: {dialog.message}"))
+    harness.visit(page, server, name, **given)
+    said = harness.words(page)
+    assert "was not foreseen" not in said
+    assert page.locator("img[src*='evil.example'], a[href*='evil.example'], img[src='x']").count() == 0
+    assert not set("\x1b\u202e") & set(said)
+
+
+def test_I4_names_are_readable_as_they_are(page, server):
+    harness.visit(page, server, "use", run="hostile")
+    assert make_runs.HOSTILE[0] in harness.words(page)
+
+
+def test_H2_a_second_tab_and_a_refresh_show_the_same(page, server):
+    harness.visit(page, server, "use", answer="answer", show="Not sure")
+    first = harness.words(page)
+    assert "answer" in page.url and "of the run's validation pictures" in first.lower()
+    page.reload()
+    harness.settled(page)
+    assert harness.words(page) == first
+    other = page.context.new_page()
+    other.goto(page.url)
+    harness.settled(other)
+    assert harness.words(other) == first
+
+
+def test_H2_back_leads_back(page, server):
+    harness.visit(page, server, "use", run=ALL)
+    page.get_by_role("button", name=re.compile("^new")).first.click()
+    page.get_by_text("Not sure below").wait_for()
+    page.go_back()
+    page.get_by_text("Take the model along").wait_for()
+    assert "answer=" not in page.url
+
+
+def test_H10_an_unforeseen_error_shows_neither_path_nor_name(page, server, runs):
+    folder = runs / ".dashboard" / "predictions" / "answer"
+    text = (folder / "answer.json").read_text()
+    try:
+        (folder / "answer.json").write_text('{"schema": 1, "time": ["/secret/patient"], "title": {"a": 1}}')
+        harness.visit(page, server, "use", answer="answer")
+        said = harness.words(page)
+        assert "Traceback" not in said and "secret" not in said
+    finally:
+        (folder / "answer.json").write_text(text)
+    harness.visit(page, server, "data")
+
+
+def test_H1_only_this_computer_is_listened_on(server):
+    lines = open(f"/proc/{server.process.pid}/net/tcp").read().splitlines()[1:]
+    places = {line.split()[1] for line in lines if line.split()[3] == "0A" and line.split()[1].endswith(
+        f":{server.port:04X}")}
+    assert places == {f"0100007F:{server.port:04X}"}
