@@ -259,6 +259,17 @@ def test_D8_a_queued_run_is_stopped_and_frees_its_place(queued, worker, ask, cod
     assert says(behind) == "queued, 1 before you"
 
 
+def test_E7_a_queued_run_has_its_folder_and_frees_it_after_kill_9(queued):
+    process, folder, _ = queued
+    for start in (lambda: Run.create(folder, "finetune", {}), lambda: Run.resume(folder)):
+        with pytest.raises(OptionError, match=f"in use by process {process.pid}"):
+            start()
+    end(process)
+    again = Run.resume(folder)
+    assert again.facts["state"] == "running" and "queued_as" not in runs.read(folder / "status.json")
+    again.finish("stopped", "enough")
+
+
 def test_D8_a_queued_run_begins_in_its_turn_and_its_clock_did_not_run(queued):
     process, folder, ahead = queued
     time.sleep(0.6)
