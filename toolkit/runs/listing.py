@@ -110,7 +110,8 @@ def runs(root, commands=("finetune", "evaluate")):
 
 def short(data):
     """The last part of a path, for people."""
-    return reading.text(data, 4000).rstrip("/\\").replace("\\", "/").rpartition("/")[2].removeprefix("sample:")
+    last = data.rstrip("/\\").replace("\\", "/").rpartition("/")[2] if isinstance(data, str) else ""
+    return reading.text(last.removeprefix("sample:"), 400)
 
 
 def moment(value):
