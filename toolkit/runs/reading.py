@@ -44,7 +44,9 @@ def parsed(path, changed, size):
         with open(path, "rb", opener=unblocked) as file:
             found = json.loads(file.read(size + 1))
         return found if isinstance(found, dict) else "no JSON object"
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        return f"{error.strerror}"
+    except (ValueError, RecursionError) as error:
         return plain(error)[:200]
 
 

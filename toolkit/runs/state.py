@@ -51,7 +51,9 @@ def of(folder, begun=None):
     """The State of a run folder; `begun`: when the process that lives for it was started (time.time()), if one does."""
     file = Path(folder, FILES["run"])  # not run.paths: five hundred folders are looked at in a moment
     if not os.path.lexists(file):
-        return State("starting", "starting") if begun else State("damaged", "It holds no run.json.")
+        if begun:
+            return State("starting", "starting")
+        return State("damaged", "It holds no run.json." if os.access(folder, os.X_OK) else "It may not be read.")
     try:
         run = reading.facts(file, reading.BRIEF)
         told = status(Path(folder, FILES["status"]))
