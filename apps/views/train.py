@@ -11,17 +11,18 @@ if source is None:
     plan.offered()
     st.stop()
 form.fill(source.name, source.wish)
-seen = plan.facts(source)
+seen, data = plan.facts(source), source.wish.get("data", "")
 left, right = st.columns([3, 2], gap="large")
+cost = costs.begun({"data": data, **form.values()}, seen)
 with left:
-    form.preset(costs.words(source, form.values()))
+    form.preset(costs.words(cost))
     plan.groups(source, seen)
     form.network()
     form.device()
     name = plan.run_name(source)
     form.advanced()
-wish = {"data": source.wish.get("data", ""), **form.values()}
+wish = {"data": data, **form.values()}
 with right, st.container(border=True):
     plan.summary(source, seen)
+    costs.shown(cost, wish, seen)
     plan.begin(wish, name)
-costs.waited(source, wish)

@@ -12,7 +12,8 @@ from tests.apps import make_runs
 from tests.runs import make_looks
 from toolkit import options, queue
 from toolkit.commandline import parse
-from toolkit.runs import checks, launch
+from toolkit.files import to_json, write_atomic
+from toolkit.runs import checks, estimates, launch
 
 APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 
@@ -24,15 +25,22 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def estimated(monkeypatch):
+    """Names of the estimates that were begun; nothing computes them."""
+    names = []
+    monkeypatch.setattr(estimates, "begin", lambda root, name, typed: names.append(name))
+    return names
+
+
 @pytest.fixture
 def begun(monkeypatch):
     """The command lines of trainings that were started; processes that sleep stand for them."""
     lines, spawn = [], launch.spawn
 
     def sleeps(stem, line):
-        if line[2] == "toolkit.finetune":
-            lines.append(line[2:])
-            spawn(stem, ["sleep", "10"])
+        lines.append(line[2:])
+        spawn(stem, ["sleep", "10"])
 
     monkeypatch.setattr(launch, "spawn", sleeps)
     return lines
@@ -148,6 +156,53 @@ def test_B2_what_is_wrong_is_said_in_the_words_of_the_command(root):
     page.text_input(key="train-time_budget").set_value("soon").run()
     assert "--time-budget 'soon': wanted a time such as 90s" in words(page)
     assert page.button(key="train-start").disabled
+
+
+def known(root, name, **facts):
+    """Write an estimate."""
+    estimates.file(root, name).parent.mkdir(parents=True)
+    one = {"seconds": 40, "low": 30, "high": 55, "memory": 1.4e9, "disk": 2e8}
+    write_atomic(estimates.file(root, name), to_json({"presets": {"fast": one, "balanced": one | {"seconds": 200}}} | facts))
+
+
+def test_the_cost_is_estimated_by_itself_and_shown_when_it_is_known(root, estimated):
+    look = make_looks.look(root)
+    page = opened(check=look)
+    assert len(set(estimated)) == 1 and not page.button(key="train-start").disabled
+    known(root, estimated[0], refused={"best": "no"})
+    page = opened(check=look)
+    shown = [str(caption).replace("\\", "") for caption in page.radio(key="train-preset").proto.captions]
+    assert "about 40 s, 1.4 GB of memory" in shown[0] and "not with these options" in shown[2]
+    assert "about 3 min, 1.4 GB of memory" in words(page) and len(set(estimated)) == 1
+
+
+def test_another_wish_is_estimated_anew_and_another_preset_is_not(root, estimated):
+    page = opened(check=make_looks.look(root))
+    page.radio(key="train-preset").set_value("best").run()
+    page.text_input(key="train-name").set_value("other").run()
+    assert len(set(estimated)) == 1
+    page.selectbox(key="train-backbone").set_value("resnet18").run()
+    assert len(set(estimated)) == 2
+
+
+def test_nothing_is_estimated_beside_a_run_unless_asked(root, estimated):
+    with queue.Ticket(["cpu"]):
+        page = opened(check=make_looks.look(root))
+        assert not estimated
+        page.button(key="train-estimate").click().run()
+    assert len(estimated) == 1
+
+
+def test_an_estimate_that_comes_holds_nothing_up(root, monkeypatch):
+    monkeypatch.setattr(estimates, "of", lambda root, name: estimates.Estimate("coming", {}, {}))
+    page = opened(check=make_looks.look(root))
+    assert "estimating" in page.radio(key="train-preset").proto.captions[0]
+    assert "need not wait" in words(page) and not page.button(key="train-start").disabled
+
+
+def test_an_estimate_that_failed_says_why(root, monkeypatch):
+    monkeypatch.setattr(estimates, "of", lambda root, name: estimates.Estimate("failed", {}, {}, message="no [weights]"))
+    assert "No estimate: no [weights]" in words(opened(check=make_looks.look(root)))
 
 
 def test_a_name_that_is_taken_or_none_is_refused(root):
