@@ -8,6 +8,7 @@ from toolkit.errors import plain
 MOST = 30       # classes that are drawn
 ROOMY = 8       # classes up to which a cell holds its share too
 NARROW = 14     # characters of a class's name at an axis
+LEAST = 7       # pixels of a figure; a smaller one is left out
 SOFT = 0.55     # opacity of a cell that holds its whole row: numbers stay readable in both themes
 FAINT = 0.7     # opacity of a zero, still readable
 INK = "luminance(background) < 0.5 ? '#ffffff' : '#1d2733'"
@@ -33,7 +34,7 @@ def drawn(matrix, classes, cell, key, on_change):
                         "numbers and can be used by keyboard.")
 
 
-def clicked(key):
+def clicked(key, classes=()):
     """The (row, column) that was clicked in the picture of that key; None where none is."""
     points = (st.session_state.get(key) or {}).get("selection", {}).get("cell") or [{}]
     return (int(points[0]["i"]), int(points[0]["j"])) if {"i", "j"} <= set(points[0]) else None
@@ -54,37 +55,44 @@ def chart(matrix, classes, cell=None):
         "answer": [full[n] for n in j], "pictures": matrix.ravel(), "share": shares.ravel(),
         "chosen": [cell == (a, b) for a, b in zip(i.tolist(), j.tolist())],
         "percent": [f"{100 * share:.0f} %" for share in shares.ravel()]})
-    axis = dict(labelLimit=120, ticks=False, domain=False, labelOverlap=False, labelColor=altair.ExprRef(INK),
+    axis = dict(labelLimit=120, ticks=False, domain=False, labelOverlap="parity" if k > ROOMY else False, labelColor=altair.ExprRef(INK),
                 titleColor=altair.ExprRef(INK))
     base = altair.Chart(table).encode(
         x=altair.X("column:N", sort=shown, title="answer of the model", axis=altair.Axis(
-            orient="top", labelAngle=0 if k <= 5 else -60, **axis)),
+            orient="top", labelAngle=0 if k <= 5 else -90, **axis)),
         y=altair.Y("row:N", sort=shown, title="label", axis=altair.Axis(**axis)),
         tooltip=[altair.Tooltip("label:N"), altair.Tooltip("answer:N"), altair.Tooltip("pictures:Q", format=","),
                  altair.Tooltip("percent:N", title="of the label")])
     point = altair.selection_point(name="cell", fields=["i", "j"], empty=False)
     cells = base.mark_rect(color="#1f7fc8", cursor="pointer", cornerRadius=3).encode(
         opacity=altair.Opacity("share:Q", scale=altair.Scale(domain=[0, 1], range=[0.03, SOFT]), legend=None)).add_params(point)
-    layers = [cells, *numbers(altair, base, k), base.mark_rect(
+    layers = [cells, *numbers(altair, base, k, int(matrix.max(initial=0))), base.mark_rect(
         filled=False, stroke=altair.ExprRef(EDGE), strokeWidth=3, cornerRadius=3).transform_filter(
             altair.datum.chosen)]
     return altair.layer(*layers).properties(height=max(220, min(84, 560 // k + 6) * k + 60)).configure_view(
         strokeWidth=0).configure_scale(bandPaddingInner=0.04)
 
 
-def numbers(altair, base, k):
+def numbers(altair, base, k, most):
     """The figures in the cells: counts, and shares below them where there is room; none where a cell is tiny."""
     ink = altair.ExprRef(INK)
     if k > MOST:
         return []
-    size = 15 if k <= ROOMY else 12 if k <= 16 else 9
-    text = base.mark_text(fontSize=size, fontWeight=600, color=ink, dy=-8 if k <= ROOMY else 0).encode(
+    digits = max(2, len(f"{most:,}"))
+    text = base.mark_text(fontSize=fitting(altair, 15 if k <= ROOMY else 12, k, digits), fontWeight=600, color=ink,
+                          dy=-8 if k <= ROOMY else 0).encode(
         text=altair.Text("pictures:Q", format=","),
         opacity=altair.condition("datum.pictures > 0", altair.value(1), altair.value(FAINT)))
     if k > ROOMY:
         return [text]
-    return [text, base.mark_text(fontSize=12, color=ink, dy=10).encode(
+    return [text, base.mark_text(fontSize=fitting(altair, 12, k, 5), color=ink, dy=10).encode(
         text="percent:N", opacity=altair.condition("datum.pictures > 0", altair.value(1), altair.value(FAINT)))]
+
+
+def fitting(altair, size, k, digits):
+    """The size of figures that fit into a cell on a screen of any width; 0 where they could not be read."""
+    room = f"width / {k} / {0.62 * digits:.2f}"
+    return altair.ExprRef(f"{room} < {LEAST} ? 0 : min({size}, {room})")
 
 
 def table(matrix, classes):

@@ -55,7 +55,7 @@ def to_cell(label=None, answer=None, turned=True):
     text = ",".join("" if one is None else str(one) for one in (label, answer))
     address.put(cell=None if text == "," else text, at=None, picture=None, view="pictures")
     if turned:
-        st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
+        turn()
 
 
 def page(run, found):
@@ -82,15 +82,29 @@ def confusion(found, asked):
         form = "table" if many else address.chosen(
             st.segmented_control, "Form of the matrix", list(FORMS), "form", "picture", required=True,
             format_func=FORMS.get, label_visibility="collapsed")
-    key = f"results-matrix-{form}-{asked.part}-{st.session_state.get(TURN, 0)}"
+    key, read = matrix_key(form, asked), matrix.clicked if form == "picture" else matrix.chosen
+    before = read(key, found.classes)
+    if before is not None and before != (asked.label, asked.answer):  # the address was changed by other means
+        turn()
+        key = matrix_key(form, asked)
     if form == "picture":
-        matrix.drawn(counts, found.classes, asked.cell, key, lambda: clicked(matrix.clicked(key)))
+        matrix.drawn(counts, found.classes, asked.cell, key, lambda: clicked(read(key, found.classes)))
     else:
-        matrix.listed(counts, found.classes, key, lambda: clicked(matrix.chosen(key, found.classes)))
+        matrix.listed(counts, found.classes, key, lambda: clicked(read(key, found.classes)))
     right = int(counts.trace())
     st.caption(f"Rows are labels, columns the model's answers: {right:,} of {int(counts.sum()):,} are right. "
                + ("Choose a cell to see its pictures." if form == "table" else
                   "Click a cell to see its pictures; percentages are of the label."))
+
+
+def matrix_key(form, asked):
+    """The key of the matrix: another one whenever what is chosen there is no longer what is shown."""
+    return f"results-matrix-{form}-{asked.part}-{st.session_state.get(TURN, 0)}"
+
+
+def turn():
+    """Let the matrix forget what was chosen in it."""
+    st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
 
 
 def clicked(place):

@@ -34,7 +34,7 @@ def page(found):
                               format_func=PARTS.get)
     block, (unit, count) = found.metrics[part], words.units(found.metrics[part])
     tiles(block)
-    st.caption(f"{block['n']:,} {PARTS[part].lower()} pictures; 95 % intervals from resampling {count:,g} {unit}. "
+    st.caption(f"{block['n']:,} {'' if found.evaluated else PARTS[part].lower() + ' '}pictures; 95 % intervals from resampling {count:,g} {unit}. "
                + (AFTERWARDS if found.evaluated else ONCE if part == "test" else CHOSEN_BY))
     beside(found, part)
     model_kept(found)

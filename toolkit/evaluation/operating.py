@@ -6,6 +6,7 @@ how frequent the class is; the predictive values do, and are given at a prevalen
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,7 +24,9 @@ def checked(positive, score, groups=None):
     positive, score = np.asarray(positive, dtype=bool), np.asarray(score, dtype=np.float64)
     if positive.ndim != 1 or positive.shape != score.shape or not np.isfinite(score).all():
         raise ValueError(f"positive (n,) and finite scores (n,) wanted, got {positive.shape}, {score.shape}.")
-    return positive, score, intervals.units(len(positive), groups)
+    whole = getattr(groups, "dtype", None) is not None and groups.dtype.kind in "iu" and len(groups) == len(positive)
+    unit = np.unique(groups, return_inverse=True)[1] if whole else intervals.units(len(positive), groups)
+    return positive, score, unit
 
 
 def at(positive, score, threshold, prevalence=None, groups=None, resamples=1000, seed=0):
@@ -73,8 +76,13 @@ def resampled(cells, unit, prevalence, resamples, seed):
     if count < intervals.FEWEST_UNITS or resamples <= 0:
         return {}
     each = np.stack([np.bincount(unit[cell], minlength=count) for cell in cells])     # (4, units)
-    drawn = intervals.multiplicities(np.arange(count), resamples, seed)               # (units, resamples)
-    return shares((each @ drawn).astype(np.float64), prevalence)
+    return shares((each.astype(np.float32) @ draws(count, resamples, seed)).astype(np.float64), prevalence)
+
+
+@lru_cache(4)
+def draws(count, resamples, seed):
+    """How often each of `count` units stands in each resample: float32 (count, resamples), whole numbers."""
+    return intervals.multiplicities(np.arange(count), resamples, seed).astype(np.float32)
 
 
 def entry(name, found, prevalence, sampled, limits):
