@@ -49,8 +49,10 @@ def test_E1_ctrl_c_keeps_the_best_so_far_and_the_run_goes_on_to_the_same_end(
     assert "epoch 2:" not in said and "epoch 3:" in said
     for name in ("predictions.csv", "model.keras"):
         assert (folder / name).read_bytes() == (tuned / name).read_bytes(), name
-    losses = [runs.events(place, "validation_loss") for place in (folder, tuned)]
-    assert losses[0] == losses[1] and len(losses[0]) == 3
+    for name in ("validation_loss", "gradient_norms", "update_norms"):
+        told = [runs.events(place, name) for place in (folder, tuned)]
+        assert told[0] == told[1] and len(told[0]) == 3, name
+    assert all(set(norms) == {"head", "layer3"} for norms in runs.events(tuned, "gradient_norms"))
 
 
 def changed_data_are_refused(tmp_path, capsys, data, folder):

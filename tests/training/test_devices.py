@@ -79,13 +79,16 @@ def furthest(one, other):
 def child():
     """What the tests below ask of a process that has two virtual devices, printed as JSON."""
     device.before_import("cpu")
-    told = {"named": device.use("cpu", 2), "weights": {}, "losses": {}, "logits": {}, "first": {}, "refused": []}
+    told = {"named": device.use("cpu", 2), "weights": {}, "losses": {}, "logits": {}, "first": {}, "norms": {},
+            "refused": []}
     for case, changes in (CASES | HALF).items():
         one, two = (tuned(devices, **changes) for devices in (1, 2))
         told["weights"][case] = furthest(one.values, two.values)
         told["losses"][case] = [abs(a["train_loss"] - b["train_loss"]) for a, b in zip(one.history, two.history)]
         told["logits"][case] = max(float(np.abs(np.subtract(a["logits"], b["logits"])).max())
                                    for a, b in zip(one.history, two.history))
+        told["norms"][case] = max(abs(a[name][stage] / b[name][stage] - 1) for a, b in zip(one.history, two.history)
+                                  for name in ("gradient_norms", "update_norms") for stage in a[name])
         told["first"][case] = max(abs(one.first[stage] / two.first[stage] - 1) for stage in one.first)
     told["shares"], told["forward"] = shares(), forwards()
     for ask in (lambda: device.use("cpu", 3), lambda: device.spread(3).__enter__()):
@@ -147,12 +150,12 @@ def told(request):
 @pytest.mark.parametrize("case", CASES)
 def test_two_devices_end_where_one_does(told, case):
     assert told["weights"][case] < 1e-5 and max(told["losses"][case]) < 1e-5 and told["logits"][case] < 1e-5
-    assert told["first"][case] < 1e-3
+    assert told["first"][case] < 1e-3 and told["norms"][case] < 1e-3
 
 
 @pytest.mark.parametrize("case", HALF)
 def test_in_16_bits_they_end_near_it(told, case):
-    assert told["weights"][case] < 0.05 and max(told["losses"][case]) < 0.02
+    assert told["weights"][case] < 0.05 and max(told["losses"][case]) < 0.02 and told["norms"][case] < 0.2
 
 
 def test_each_device_has_its_share_of_the_rows(told):

@@ -68,6 +68,46 @@ def test_epochs_bound_the_training_and_are_told():
                              {"epoch": 2, "train_loss": 4.0, "validation_loss": 0.8}]
 
 
+class Flowing(Counter):
+    """Tells the norms of two stages beside its loss, and notes when its figures are read."""
+
+    stages = ("low", "head")
+
+    def __init__(self, *rows):
+        super().__init__(lambda step: Figures(self, rows[step - 1]))
+        self.read = []
+
+
+class Figures:
+    """What a device will have computed some time."""
+
+    def __init__(self, model, row):
+        self.model, self.row, self.step = model, row, model.steps
+
+    def __array__(self, dtype=None, copy=None):
+        self.model.read.append((self.step, self.model.steps))
+        return np.array(self.row, np.float32)
+
+
+def test_the_norms_of_each_stage_are_means_over_the_steps_of_an_epoch():
+    model = Flowing((1, 2, 8), (1, 4, 16), (1, 1, 1), (1, 3, 3))
+    state, _ = fitted([0.9, 0.8], epochs=2, model=model)
+    assert [row["gradient_norms"] for row in state.history] == [{"low": 3, "head": 12}, {"low": 2, "head": 2}]
+    assert [np.asarray(weights[0]).item() for weights in (state.last, state.best)] == [4, 4]
+
+
+def test_figures_are_read_once_and_only_when_the_next_step_is_under_way():
+    model = Flowing(*[(1, 1, 1)] * 3)
+    fitted([0.9], epochs=1, model=model, steps=3, tick=lambda step, loss: None)
+    assert model.read == [(1, 2), (2, 3), (3, 3)]
+
+
+def test_a_step_that_was_left_out_does_not_count_in_the_norms():
+    model = Flowing((1, math.inf, 2), (1, 4, 6), (1, math.nan, math.nan), (1, math.inf, 1))
+    state, _ = fitted([0.9, 0.8], epochs=2, model=model)
+    assert [row["gradient_norms"] for row in state.history] == [{"low": 4, "head": 6}, {"low": None, "head": None}]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("at, taken", [(4, 5), (6, 6)])
 def test_D2_a_training_loss_that_is_not_finite_ends_one_step_later_at_most(bad, at, taken):

@@ -125,6 +125,22 @@ def test_learning_lowers_the_loss_and_history_tells_it():
     assert rates == sorted(rates, reverse=True) and rates[-1] == pytest.approx(0.0, abs=1e-8)
 
 
+def test_every_epoch_tells_how_strong_gradients_were_and_how_far_weights_went():
+    case = Case()
+    seen, note = weights_after(case, 2)
+    case.tune(replace(PLAN, rounds=TWO[1:]), losses(1.0, 0.9, 0.8), epoch_done=note)
+    by_path, before = thaw.stage_by_path(case.stages), case.before
+    assert len(case.tuned.history) == 2
+    for row, after in zip(case.tuned.history, seen):
+        assert set(row["gradient_norms"]) == set(row["update_norms"]) == {"head", "layer2", "layer1"}
+        assert all(norm > 0 for norm in row["gradient_norms"].values())
+        for stage, found in row["update_norms"].items():
+            learnt = [path for path in before if by_path[path] == stage and "moving" not in path]
+            old, new = (np.concatenate([values[path].ravel() for path in learnt]) for values in (before, after))
+            assert found == pytest.approx(np.linalg.norm(new - old) / np.linalg.norm(old), rel=1e-4) and found > 0
+        before = after
+
+
 def test_the_best_weights_are_left_and_patience_ends_the_round():
     case = Case()
     seen, note = weights_after(case, 3)
@@ -232,6 +248,7 @@ def test_E1_a_resumed_run_ends_in_the_same_weights(tmp_path, unbroken, stop_at):
         Case().tune(LONG, checkpoint=file, tick=tick)
     case = Case().tune(LONG, checkpoint=file, resume=True)
     assert case.tuned.history == unbroken.tuned.history and case.tuned.stage == unbroken.tuned.stage
+    assert all({"gradient_norms", "update_norms"} <= set(row) for row in case.tuned.history)
     assert case.tuned.first_steps == unbroken.tuned.first_steps and case.tuned.loss == unbroken.tuned.loss
     assert case.tuned.loss_before == unbroken.tuned.loss_before
     assert equal(tiny.values(case.model), tiny.values(unbroken.model)) and equal(case.tuned.began, unbroken.tuned.began)

@@ -90,6 +90,46 @@ def test_float16_leaves_out_a_step_that_overflows_and_halves_its_scale():
     assert not np.array_equal(found["head/kernel"], before["head/kernel"]) and int(optimizer.iterations) == 1
 
 
+def norms(clip, precision="float32", steps=1, weights=WEIGHTS):
+    """({stage: norm of the gradients in the last of some steps}, {stage: change of its weights / rate in the last})."""
+    model, stages = tiny.network()
+    thaw.set_trainable(model, stages, STAGES, "still")
+    by_path, head, rate = thaw.stage_by_path(stages), stages["head"], 0.01
+    optimizer = optimizers.build("sgd", model.trainable_variables, {}, rate, 100, 0.0, 0.0, clip, precision)
+    below = [layer for layer in model.layers if layer not in head]
+    ours = step.build(model, optimizer, classification.loss(0.0), below, precision, by_path)
+    for _ in range(steps):
+        before = tiny.values(model)
+        figures = loop.read(ours(ours.place(PIXELS.astype(np.float32), TARGETS, weights)), 1, 1)
+        ours.settle()
+    after, squares = tiny.values(model), dict.fromkeys(ours.stages, 0.0)
+    for variable in model.trainable_variables:
+        squares[by_path[variable.path]] += float(np.square(after[variable.path] - before[variable.path]).sum())
+    return dict(zip(ours.stages, figures[1:])), {stage: total**0.5 / rate for stage, total in squares.items()}
+
+
+def test_each_stage_tells_the_norm_of_its_gradients_before_they_are_clipped():
+    found, changed = norms(1e6)
+    assert set(found) == set(STAGES)
+    for stage in STAGES:  # the first step of Nesterov's momentum of 0.9 is 1.9 gradients long
+        assert found[stage] == pytest.approx(changed[stage] / 1.9, rel=2e-3) and found[stage] > 0
+    clipped, changed = norms(0.01)
+    assert clipped == pytest.approx(found, rel=1e-6)
+    assert sum(length**2 for length in changed.values())**0.5 == pytest.approx(1.9 * 0.01, rel=2e-3)
+
+
+@pytest.mark.parametrize("precision, near", [("bfloat16", 0.1), ("float16", 0.02)])
+def test_norms_are_those_of_the_loss_itself_in_16_bits_too(precision, near):
+    wanted, _ = norms(1e6, steps=2)
+    found, _ = norms(1e6, precision, steps=2)
+    assert found == pytest.approx(wanted, rel=near) and found != wanted
+
+
+def test_a_step_that_overflows_has_no_norm():
+    found, changed = norms(1.0, "float16", weights=WEIGHTS * 1e6)
+    assert not np.isfinite(list(found.values())).all() and not any(changed.values())
+
+
 def test_layers_are_given_back_as_they_were_after_an_error():
     model, _ = tiny.network()
     norm = model.get_layer("bn1")
