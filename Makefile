@@ -1,14 +1,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN_TESTS = .venv/bin/python -m pytest
+TOGETHER = -n 2 --dist worksteal
 
 .PHONY: demo test app clean
 
 demo: .venv/demo  ## environment, then the main job on built-in sample data
 	.venv/bin/python -m toolkit.finetune sample:cells
 
-test: .venv/test  ## environment, then the tests, and the core tests on the second backend
-	$(RUN_TESTS)
-	KERAS_BACKEND=jax $(RUN_TESTS) $(CORE)
+test: .venv/test  ## environment, then the tests, those in a browser, and the core tests on the second backend
+	$(RUN_TESTS) $(TOGETHER) --ignore tests/browser
+	$(RUN_TESTS) tests/browser
+	KERAS_BACKEND=jax $(RUN_TESTS) $(TOGETHER) $(CORE)
 
 app: .venv/demo  ## environment, then the dashboard in the browser
 	.venv/bin/python -m toolkit.dashboard
