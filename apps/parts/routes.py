@@ -150,6 +150,8 @@ def picture(folder, key, full):
 
 def heat(folder, key, number):
     """(PNG of the heat map of a class, False), (None, False) where there is none."""
+    if regular(paths(folder).heatmaps / f"{key}.npz") is None:
+        return None, False
     from toolkit.explain import overlay, stored
 
     found = stored.load(folder, key)
