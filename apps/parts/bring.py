@@ -44,7 +44,8 @@ def sample():
             starting.look({"data": "sample:cells"})
         if st.button("Train on the sample", icon=":material/play_arrow:", key="data-sample-train",
                      help="Looks and trains at once: a first result in a minute or two."):
-            starting.run(starting.decided({"data": "sample:cells", "preset": "fast"}), launch.new_id("sample:cells", frame.root()))
+            wish = starting.decided({"data": "sample:cells", "preset": "fast"})
+            starting.run(wish, launch.new_id(wish["data"], frame.root()))
 
 
 def by_path():
@@ -71,13 +72,14 @@ def by_path():
 
 
 def found(text):
-    """(data, kind) of what a person typed; (None, None) after a word on what is wrong with it, and on what was meant."""
+    """(data, kind) of what a person typed; (None, None) after a word on what is wrong with it and what was meant."""
     try:
         return places.found(text)
     except places.Missing as missing:
         st.error(plain(missing))
         if missing.near:
-            st.button(f"Did you mean {plain(missing.near)}?", on_click=choose, args=(str(missing.near),), key="data-near")
+            st.button(f"Did you mean {plain(missing.near)}?", key="data-near", on_click=choose,
+                      args=(str(missing.near),))
     except ToolkitError as error:
         st.error(plain(error))
     return None, None
@@ -128,8 +130,8 @@ def step(key, here):
 
 def by_zip():
     """A zip or .npz that comes through the browser."""
-    st.caption("Of class folders, of a table with its pictures, or a MedMNIST .npz. It is written to this computer's disk "
-               "as it comes; if it lies here already, its path is quicker.")
+    st.caption("Of class folders, of a table with its pictures, or a MedMNIST .npz. It is written to this computer's "
+               "disk as it comes; if it lies here already, its path is quicker.")
     got = upload("data-zip", ("zip", "npz"), "Choose a zip")
     if collect.fresh(got, "data-zip-was"):
         starting.look({"data": got["path"]})

@@ -6,6 +6,7 @@ from apps.parts import frame, settings, starting
 from apps.parts.deleting import size
 from apps.parts.plain import plain, short
 from apps.parts.upload import upload
+from toolkit.data.reading import count
 from toolkit.errors import ToolkitError
 from toolkit.runs import collecting, uploads
 
@@ -57,7 +58,7 @@ def brought(root, collection):
     classes = collecting.classes(root, collection)
     for number, (label, pictures) in enumerate(classes.items()):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{plain(label)}**, {pictures:,} {'picture' if pictures == 1 else 'pictures'}", width="stretch")
+            st.markdown(f"**{plain(label)}**, {count(pictures, 'picture')}", width="stretch")
             st.button("Remove", icon=":material/delete:", key=f"data-drop-{number}", type="tertiary",
                       help=f"Remove the class {plain(label)}", on_click=drop, args=(root, collection, label))
     if len(classes) == 1:
@@ -74,13 +75,15 @@ def kept():
     if not held:
         return
     total = size(sum(one.bytes for one in held))
-    place = st.expander(f"Kept from before ({total})", icon=":material/inventory_2:", key="data-kept", on_change="rerun")
+    place = st.expander(f"Kept from before ({total})", icon=":material/inventory_2:", key="data-kept",
+                        on_change="rerun")
     if not place.open:
         return
     with place:
         for one in held:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{plain(short(one.data.name, 60))}, {one.files:,} files, {size(one.bytes)}", width="stretch")
+                st.markdown(f"{plain(short(one.data.name, 60))}, {count(one.files, 'file')}, {size(one.bytes)}",
+                            width="stretch")
                 if st.button("Look", icon=":material/search:", key=f"data-kept-look-{one.id}"):
                     starting.look({"data": str(one.data)})
                 st.button("Delete", icon=":material/delete:", key=f"data-kept-delete-{one.id}", on_click=delete,

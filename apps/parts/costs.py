@@ -12,9 +12,14 @@ from toolkit.errors import ToolkitError
 from toolkit.runs import estimates
 
 
+FREE = ("preset", "seed", "learning_rate", "layer_decay", "rates", "weight_decay", "label_smoothing", "clip_norm",
+        "warmup", "class_weights", "strict", "no_wait")  # change what is learnt, not what it takes
+
+
 def asked(wish, seen):
     """(name of the estimate of a wish, the arguments that ask for it); seen: plan.Facts of its pictures."""
-    typed = arguments(options.Estimate, {name: value for name, value in wishes.changed(wish).items() if name != "preset"})
+    said = {name: value for name, value in wishes.changed(wish).items() if name not in FREE}
+    typed = arguments(options.Estimate, said)
     pictures = [one.sha256 for one in seen.pictures] or [changed(wish["data"])]
     return estimates.identity(typed, pictures), typed
 
@@ -59,7 +64,7 @@ def shown(found, wish, seen):
     if found.state == "coming":
         coming(*asked(wish, seen))
     elif found.state == "known" and preset in found.costs:
-        st.markdown(f":material/timer: {found.costs[preset].words}")
+        st.markdown(f":material/timer: A{found.costs[preset].words[1:]}")
         st.caption(found.costs[preset].more + (". Another run was at work meanwhile: alone it is quicker." if found.busy
                                                else "."))
     elif found.state == "known" and preset in found.refused:

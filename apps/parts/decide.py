@@ -1,4 +1,4 @@
-"""Decisions about single pictures: leave out, give another class, take back. They are written down; no picture changes."""
+"""Decisions about single pictures: leave out, give another class, take back. They are written down, no more."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +174,8 @@ def choices(seen, decided, picture):
                 st.button(plain(label), shortcut=str(number), key=f"data-class-{number}", on_click=keep,
                           args=(decided.path, picture, "relabel", label))
     else:
-        label = st.selectbox("Another class", others, None, key=f"data-class-{picture.row}", placeholder="Choose a class")
+        label = st.selectbox("Another class", others, None, key=f"data-class-{picture.row}",
+                             placeholder="Choose a class")
         st.button("Give this class", key="data-class-give", disabled=label is None, on_click=keep,
                   args=(decided.path, picture, "relabel", label))
     st.caption(f"Kept in {plain(short(decided.path, 70))}; the picture itself stays as it is.")

@@ -17,9 +17,10 @@ ICONS = {"error": ":material/error:", "warning": ":material/warning:", "note": "
 BARS = 12       # classes in the chart
 SMALL = 12      # pictures of a finding at a time
 ALONE = ("dark", "white", "blurred", "low information", "tiny", "odd sizes")  # each of whose pictures may go by itself
+REFUSED = "refused"     # the check that repeats why a run would not begin
 MOST = 500      # pictures that are left out by one press
-DICOM = ("DICOM files want further packages: python -m pip install 'toolkit[dicom]', then look again. Only their pixels "
-         "are read: no name, number or date of a header is kept.")
+DICOM = ("DICOM files want further packages: python -m pip install 'toolkit[dicom]', then look again. Only their "
+         "pixels are read: no name, number or date of a header is kept.")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def opened(entry):
         return None
     try:
         path, _ = checks.edits_file(frame.root(), starting.whole(entry))
-        return Seen(entry, checks.pictures(entry.folder), checks.findings(entry.folder), checks.told(entry.folder),
+        found = [one for one in checks.findings(entry.folder) if one.check != REFUSED]  # said above all else
+        return Seen(entry, checks.pictures(entry.folder), found, checks.told(entry.folder),
                     decide.Decisions.read(path, entry.started))
     except UntrustedError as error:
         st.error(f"This look is damaged: {plain(error)} Look again.")
@@ -98,6 +100,10 @@ def actions(entry, usable):
     """What comes next."""
     with st.container(horizontal=True):
         if usable and st.button("Go on to training", type="primary", icon=":material/arrow_forward:", key="data-train"):
+            frame.go("train", check=entry.id)
+        if entry.state.name == "failed" and st.button(
+                "Go on with other options", icon=":material/tune:", key="data-options",
+                help="Such as a higher share of unreadable pictures."):
             frame.go("train", check=entry.id)
         if st.button("Look again", icon=":material/refresh:", key="data-again", help="After files have changed."):
             starting.again(entry)
@@ -181,7 +187,7 @@ def shown(seen, number, one, rows):
     if not rows:
         return
     words = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
-    place = st.expander(words, expanded=one.severity != "note", key=f"data-finding-{number}-pictures", on_change="rerun")
+    place = st.expander(words, one.severity != "note", key=f"data-finding-{number}-pictures", on_change="rerun")
     if not place.open:
         return
     with place:

@@ -109,7 +109,7 @@ def groups(source, seen):
 
 
 def run_name(source):
-    """The name of the run, which its folder bears: of our making, and then always a free one, until a person types one."""
+    """The name of the run, which its folder bears: of our making, then always a free one, until a person types one."""
     root, name, made = frame.root(), st.session_state.get("train-name"), st.session_state.get("train-name-made")
     other = st.session_state.get("train-name-of") != source.name
     if not name or name == made and (other or wishes.fault_of_name(root, name)):

@@ -44,8 +44,8 @@ def again(entry):
 
 def whole(entry):
     """The path that a look is at, or sample:NAME."""
-    return str((entry.options or {}).get("data") or (launch.record(frame.root(), checks.KIND, entry.id) or {}).get("data")
-               or entry.data)
+    begun = launch.record(frame.root(), checks.KIND, entry.id) or {}
+    return str((entry.options or {}).get("data") or begun.get("data") or entry.data)
 
 
 def looked_at(entry):

@@ -4,8 +4,8 @@ import streamlit as st
 
 from apps.parts import costs, form, frame, plan
 
-frame.heading("Train", "The network learns your classes; what it has learnt is then measured on pictures that it has not "
-              "seen.")
+frame.heading("Train", "The network learns your classes; what it has learnt is then measured on pictures that it has "
+              "not seen.")
 source = plan.asked()
 if source is None:
     plan.offered()

@@ -203,7 +203,16 @@ def test_what_a_run_would_refuse_is_said_and_not_led_on(root):
     name = make_looks.look(root, state="failed", message="only one class, 'a'; at least two are needed")
     page = opened(check=name)
     assert "only one class" in words(page) and "Go on to training" not in labels(page)
-    assert "Look again" in labels(page)
+    assert {"Look again", "Go on with other options"} <= set(labels(page))
+
+
+def test_what_can_still_be_looked_at_of_refused_data_is_shown(root):
+    name = make_looks.look(root, found=make_looks.findings({"check": "refused", "severity": "error", "pictures": [],
+                                                            "sentence": "too many unreadable", "remedy": ""}))
+    here = root / folders.KINDS["checks"] / name / "run.json"
+    here.write_text(here.read_text().replace('"finished"', '"failed"').replace('"done"', '"too many unreadable"'))
+    page = opened(check=name)
+    assert words(page).count("too many unreadable") == 1 and page.metric[0].value == "30"
 
 
 def test_I9_a_damaged_look_is_said(root):

@@ -162,7 +162,8 @@ def known(root, name, **facts):
     """Write an estimate."""
     estimates.file(root, name).parent.mkdir(parents=True)
     one = {"seconds": 40, "low": 30, "high": 55, "memory": 1.4e9, "disk": 2e8}
-    write_atomic(estimates.file(root, name), to_json({"presets": {"fast": one, "balanced": one | {"seconds": 200}}} | facts))
+    presets = {"fast": one, "balanced": one | {"seconds": 200}}
+    write_atomic(estimates.file(root, name), to_json({"presets": presets} | facts))
 
 
 def test_the_cost_is_estimated_by_itself_and_shown_when_it_is_known(root, estimated):
@@ -173,7 +174,7 @@ def test_the_cost_is_estimated_by_itself_and_shown_when_it_is_known(root, estima
     page = opened(check=look)
     shown = [str(caption).replace("\\", "") for caption in page.radio(key="train-preset").proto.captions]
     assert "about 40 s, 1.4 GB of memory" in shown[0] and "not with these options" in shown[2]
-    assert "about 3 min, 1.4 GB of memory" in words(page) and len(set(estimated)) == 1
+    assert "About 3 min, 1.4 GB of memory" in words(page) and len(set(estimated)) == 1
 
 
 def test_another_wish_is_estimated_anew_and_another_preset_is_not(root, estimated):
@@ -201,7 +202,8 @@ def test_an_estimate_that_comes_holds_nothing_up(root, monkeypatch):
 
 
 def test_an_estimate_that_failed_says_why(root, monkeypatch):
-    monkeypatch.setattr(estimates, "of", lambda root, name: estimates.Estimate("failed", {}, {}, message="no [weights]"))
+    failed = estimates.Estimate("failed", {}, {}, message="no [weights]")
+    monkeypatch.setattr(estimates, "of", lambda root, name: failed)
     assert "No estimate: no [weights]" in words(opened(check=make_looks.look(root)))
 
 
@@ -222,7 +224,8 @@ def test_D8_it_says_that_it_will_wait(root):
 
 def test_what_belongs_together_is_asked_where_the_data_offer_it(root):
     page = opened(check=make_looks.look(root))
-    assert [one.replace("\\", "") for one in page.radio[1].options] == ["Each picture stands for itself", "By the column patient: 10 groups"]
+    shown = [one.replace("\\", "") for one in page.radio[1].options]
+    assert shown == ["Each picture stands for itself", "By the column patient: 10 groups"]
     page.radio[1].set_value(1).run()
     assert line(page)[:3] == ["sample:cells", "--group-column", "patient"]
     advanced(page).text_input(key="train-group_pattern").set_value("(p)").run()

@@ -25,11 +25,12 @@ def findings(*more):
     return [{"check": "duplicates", "severity": "note", "pictures": ["benign/0.png", "malignant/1.png"],
              "sentence": "1 picture in more than one file.", "remedy": "Remove the copies."},
             {"check": "dark", "severity": "warning", "pictures": ["benign/2.png"],
-             "sentence": "1 picture nearly black, unlike the others.", "remedy": "See whether it shows anything."}, *more]
+             "sentence": "1 picture nearly black, unlike the others.", "remedy": "See whether it shows anything."},
+            *more]
 
 
-def look(root, data="sample:cells", arguments=None, number=1, manifest=None, found=None, state="finished", message="done",
-         options=None, **doctor):
+def look(root, data="sample:cells", arguments=None, number=1, manifest=None, found=None, state="finished",
+         message="done", options=None, **doctor):
     """A look that has ended -> its name."""
     arguments = [data] if arguments is None else arguments
     name = f"{checks.identity(arguments)}-{number}"
@@ -37,8 +38,8 @@ def look(root, data="sample:cells", arguments=None, number=1, manifest=None, fou
     folder.mkdir(parents=True)
     here = paths(folder)
     here.lock.touch()
-    write_atomic(here.run, to_json({"schema": 1, "command": "check", "options": {"data": data} | (options or {}), "state": state,
-                                    "message": message, "times": {"started": now(), "seconds": 2.0}}))
+    write_atomic(here.run, to_json({"schema": 1, "command": "check", "options": {"data": data} | (options or {}),
+                                    "state": state, "message": message, "times": {"started": now(), "seconds": 2.0}}))
     write_atomic(here.status, to_json({"state": state, "phase": "end", "progress": 1.0, "message": message}))
     if state == "finished":
         write_atomic(here.manifest, to_csv(COLUMNS, rows() if manifest is None else manifest, mark=True))

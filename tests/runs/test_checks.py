@@ -100,7 +100,8 @@ def test_a_manifest_that_has_changed_is_read_anew(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "path,label,split,group,sha256,width,height,mode,note\n\"",
-                                  "path,label,split,group,sha256,width,height,mode,note\na,b,,,s,wide,1,,\n", "\xff\xfe"])
+                                  "path,label,split,group,sha256,width,height,mode,note\na,b,,,s,wide,1,,\n",
+                                  "\xff\xfe"])
 def test_I9_an_odd_manifest_is_damaged(tmp_path, text):
     here = folder(tmp_path, make_looks.look(tmp_path))
     paths(here).manifest.write_text(text, "latin-1")

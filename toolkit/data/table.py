@@ -54,7 +54,8 @@ def header(path):
     """
     frame = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _text(path)
     guess = {"path": _named(frame, "path", SYNONYMS["path"]), "label": _named(frame, "label", SYNONYMS["label"]),
-             "split": _named(frame, "split"), "group": _named(frame, "group"), "patient": _named(frame, "patient", PATIENT)}
+             "split": _named(frame, "split"), "group": _named(frame, "group"),
+             "patient": _named(frame, "patient", PATIENT)}
     return list(frame.columns), guess, [tuple(row) for row in frame.head(3).itertuples(index=False)]
 
 

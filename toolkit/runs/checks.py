@@ -34,7 +34,7 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Picture:
-    """A row of a manifest: `row` is its number, `key` what its small copy is called, `part` train, validation or test."""
+    """A row of a manifest: `row`, its number; `key`, what its small copy is called; `part`: one of PARTS, or ""."""
 
     row: int
     path: str
@@ -95,7 +95,8 @@ def begin(root, data, arguments, more=(), again=False):
         for old in known[:len(known) - KEPT + 1]:
             forget(root, old)
         folder = Path(root, folders.KINDS[KIND], name)
-        return launch.start(root, KIND, name, "check", [*arguments, *more, "--run-dir", folder], data, wish=[KIND, name])
+        typed = [*arguments, *more, "--run-dir", folder]
+        return launch.start(root, KIND, name, "check", typed, data, wish=[KIND, name])
 
 
 def asked(root, name):
@@ -220,9 +221,9 @@ def told(folder):
     """Told of doctor.json. UntrustedError where the file is none."""
     facts = reading.facts(paths(folder).doctor, LARGEST)
     skipped = facts.get("skipped") if isinstance(facts.get("skipped"), dict) else {}
+    counted = {reading.text(why): number for why, number in skipped.items() if reading.number(number, 0) is not None}
     return Told(reading.number(facts.get("groups"), 0), rows_of(facts.get("unreadable"), 3),
-                rows_of(facts.get("left_out"), 2), {reading.text(why): number for why, number in skipped.items()
-                                                    if reading.number(number, 0) is not None}, names(facts.get("edits")))
+                rows_of(facts.get("left_out"), 2), counted, names(facts.get("edits")))
 
 
 def rows_of(value, length):

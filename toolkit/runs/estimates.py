@@ -1,6 +1,6 @@
 """What a run will cost, told beforehand by `python -m toolkit.estimate`: begun, kept, read.
 
-    RUNS/.dashboard/estimates/ID.json    ID: 12 hexadecimal characters, made of the options, the pictures and the machine
+    RUNS/.dashboard/estimates/ID.json    ID: 12 hexadecimal characters, of the options, the pictures and the machine
 """
 
 import contextlib
