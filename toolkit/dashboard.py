@@ -153,7 +153,7 @@ def environment(runs, chosen, hosts, port):
 
 
 def address(chosen, runs, port, back=""):
-    """The first address, with the secret; where people log in, that of the pages, by the name that they come back to."""
+    """The first address, with the secret; where people log in, the one that they come back to."""
     if back:
         return back.replace("{port}", str(port)).removesuffix("oauth2callback")
     host = socket.gethostname() if is_any(chosen.host) else chosen.host

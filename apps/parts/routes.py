@@ -149,10 +149,7 @@ def picture(folder, key, full):
 
 
 def heat(folder, key, number):
-    """(PNG of the heat map of a class, False), (None, False) where there is none."""
-    if regular(paths(folder).heatmaps / f"{key}.npz") is None:
-        return None, False
-    from toolkit.explain import overlay, stored
+    """(PNG of the heat map of a class, to be laid over the whole picture, False); (None, False) where there is none."""
+    from toolkit.explain import overlay
 
-    found = stored.load(folder, key)
-    return (None if found is None else overlay.png(found, number)), False
+    return overlay.laid(folder, key, number), False

@@ -108,6 +108,20 @@ def test_I6_nothing_else_is_sent(server, run, path):
         assert server.ask("GET", answer.headers["location"]).status in (400, 404)
 
 
+def test_a_heat_map_is_sent_to_lie_over_the_whole_picture(server, run):
+    from toolkit.explain import stored
+
+    name, maps = key(run["files"]["a/0.png"]), np.arange(32.0).reshape(2, 4, 4)
+    (run["folder"] / "heatmaps").mkdir()
+    stored.write(run["folder"] / "heatmaps", name, maps, np.array([0.25, 0.75]), "activation", (0, 0, 1, 1), "0" * 16)
+    answer = server.ask("GET", f"/heat/a%20run/{name}/1.png")
+    image = Image.open(io.BytesIO(answer.body))
+    assert (answer.status, answer.headers["content-type"], image.format, image.mode) == (200, "image/png", "PNG", "RGBA")
+    assert server.ask("GET", f"/heat/a%20run/{name}/2.png").status == 404
+    (run["folder"] / "heatmaps" / f"{name}.npz").write_bytes(b"PK\x03\x04 damaged")
+    assert server.ask("GET", f"/heat/a%20run/{name}/1.png").status == 404
+
+
 def test_I6_a_link_out_of_the_data_is_not_followed(server, run):
     assert server.ask("GET", f"/picture/runs/a%20run/{key(png(4))}.jpg?full=1").status == 404
 
