@@ -116,7 +116,8 @@ def test_a_heat_map_is_sent_to_lie_over_the_whole_picture(server, run):
     stored.write(run["folder"] / "heatmaps", name, maps, np.array([0.25, 0.75]), "activation", (0, 0, 1, 1), "0" * 16)
     answer = server.ask("GET", f"/heat/a%20run/{name}/1.png")
     image = Image.open(io.BytesIO(answer.body))
-    assert (answer.status, answer.headers["content-type"], image.format, image.mode) == (200, "image/png", "PNG", "RGBA")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
+    assert (image.format, image.mode) == ("PNG", "RGBA")
     assert server.ask("GET", f"/heat/a%20run/{name}/2.png").status == 404
     (run["folder"] / "heatmaps" / f"{name}.npz").write_bytes(b"PK\x03\x04 damaged")
     assert server.ask("GET", f"/heat/a%20run/{name}/1.png").status == 404
