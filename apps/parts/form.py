@@ -38,8 +38,9 @@ def fill(source, wish):
 def put(wish):
     """Set options in the form; a text that is None is an empty field."""
     for name, value in wish.items():
-        text = wishes.shape(wishes.FIELDS[name]) == "text"
-        st.session_state[key(name)] = "" if value is None and text else value
+        shape = wishes.shape(wishes.FIELDS[name])
+        whole = shape == "number" and isinstance(value, int)  # 1 of a run.json that was written by hand
+        st.session_state[key(name)] = "" if value is None and shape == "text" else float(value) if whole else value
 
 
 def values():

@@ -6,7 +6,6 @@ import streamlit as st
 
 from apps.parts import address, decide, frame, starting
 from apps.parts.plain import plain, short
-from toolkit.data import edits
 from toolkit.errors import ToolkitError, UntrustedError
 from toolkit.run import paths
 from toolkit.runs import checks, launch, listing
@@ -47,11 +46,13 @@ def page(entry):
     seen = opened(entry)
     if seen is None:
         actions(entry, False)
+        command(entry)
         return
     actions(entry, entry.state.name == "finished")
     decide.since_the_look(seen, lambda: starting.again(entry))
     counted(seen)
     sections(seen)
+    command(entry)
     decide.dialog_of_address(seen)
 
 
@@ -109,6 +110,12 @@ def actions(entry, usable):
             starting.again(entry)
         if st.button("Other pictures", icon=":material/add_photo_alternate:", key="data-other"):
             frame.go("data")
+
+
+def command(entry):
+    """The command line of a look."""
+    with st.expander("The same on the command line", icon=":material/terminal:"):
+        st.code(launch.command("check", starting.typed(entry)), language=None, wrap_lines=True)
 
 
 def counted(seen):

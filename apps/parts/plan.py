@@ -9,7 +9,7 @@ from apps.parts.plain import plain, short
 from toolkit import options
 from toolkit.commandline import arguments
 from toolkit.data import names
-from toolkit.errors import ToolkitError, UntrustedError
+from toolkit.errors import UntrustedError
 from toolkit.run import paths
 from toolkit.runs import checks, launch, listing
 
@@ -43,8 +43,7 @@ def asked():
 
 def of_look(entry):
     """The wish that a look leads to: the same data, read in the same way, with the decisions about them."""
-    wish = {name: value for name, value in starting.looked_at(entry).items() if name in wishes.FIELDS}
-    return starting.decided({"data": starting.whole(entry)} | wish)
+    return starting.decided(wishes.of_run(starting.looked_at(entry)) | {"data": starting.whole(entry)})
 
 
 def looked_at(root, wish):
@@ -146,4 +145,4 @@ def begin(wish, name):
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="train-start", disabled=bool(fault)):
         starting.run(wish, name)
     st.caption("The same on the command line:")
-    st.code(starting.line(wish, name), language="bash", wrap_lines=True)
+    st.code(starting.line(wish, name), language=None, wrap_lines=True)  # colours of bash are too pale to read

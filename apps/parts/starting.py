@@ -18,13 +18,13 @@ def look(values):
     begin(values["data"], arguments(options.Check, values))
 
 
-def begin(data, typed, afresh=False):
-    """Look at `data` by the arguments `typed`; the decisions about them go along."""
+def begin(data, line, afresh=False):
+    """Look at `data` by the arguments `line`; the decisions about them go along."""
     root = frame.root()
     try:
         path, told = checks.edits_file(root, data)
         more = arguments(options.Check, {"edits": str(path)}) if told and path.is_file() else ()
-        started = checks.begin(root, data, typed, more, afresh)
+        started = checks.begin(root, data, line, more, afresh)
     except ToolkitError as error:
         st.error(plain(error))
         return
@@ -39,7 +39,12 @@ def decided(wish):
 
 def again(entry):
     """Look at the same data once more."""
-    begin(whole(entry), checks.asked(frame.root(), entry.id) or arguments(options.Check, looked_at(entry)), True)
+    begin(whole(entry), typed(entry), True)
+
+
+def typed(entry):
+    """The arguments that a look was begun with."""
+    return checks.asked(frame.root(), entry.id) or arguments(options.Check, looked_at(entry))
 
 
 def whole(entry):
@@ -58,9 +63,8 @@ def looked_at(entry):
 def run(wish, name):
     """Start a run of that name and show it; what is starting already is said, and led to."""
     root = frame.root()
-    typed = wishes.typing(wish, root / name)
     try:
-        started = launch.start(root, "runs", name, "finetune", typed, wish.get("data", ""),
+        started = launch.start(root, "runs", name, "finetune", wishes.typing(wish, root / name), wish.get("data", ""),
                                wish=["runs", wishes.typing(wish, "")])
     except ToolkitError as error:
         st.error(plain(error))

@@ -188,6 +188,7 @@ def test_what_was_found_is_shown(root):
     table = page.dataframe[0].value
     assert list(table.columns) == ["Class", "Training", "Validation", "Test", "All"] and table["All"].iloc[-1] == 30
     assert "nearly black" in words(page) and "Go on to training" in labels(page)
+    assert page.code[-1].value == "python -m toolkit.check sample:cells"
 
 
 def test_A7_unreadable_and_passed_over_files_are_named(root):

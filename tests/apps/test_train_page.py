@@ -263,8 +263,12 @@ def test_the_options_of_a_run_are_taken_over(root, looked):
 
 
 def test_I9_a_run_with_odd_options_is_taken_over_as_far_as_it_goes(root):
-    make_runs.finished(root, "odd", n=20, options={"epochs": "<b>", "backbone": 7, "unheard": [1]})
-    assert line(opened(**{"from": "odd"}))[0] == "/data/cells"
+    odd = {"epochs": "<b>", "backbone": 7, "unheard": [1], "learning_rate": 1, "strict": "yes", "root": ["/"]}
+    make_runs.finished(root, "odd", n=20, options=odd)
+    name = make_looks.look(root, "/data/d", options=odd)
+    for given, data in (({"from": "odd"}, "/data/cells"), ({"check": name}, "/data/d")):
+        page = advanced(opened(**given))
+        assert line(page)[0] == data and not page.exception
 
 
 def test_a_network_that_is_not_known_stays_chosen_and_is_refused_at_the_start(root):
