@@ -47,6 +47,19 @@ def test_a_changed_file_is_read_anew(tmp_path, more):
     assert reading.facts(path) is first
 
 
+def test_a_file_that_is_replaced_between_two_looks_is_not_damaged(tmp_path, monkeypatch):
+    path, opened = tmp_path / "status.json", reading.unblocked
+    write_atomic(path, to_json({"a": 1}))
+
+    def replaced_first(path, flags):
+        monkeypatch.setattr(reading, "unblocked", opened)
+        write_atomic(path, to_json({"a": 2, "b": "longer than before"}))
+        return opened(path, flags)
+
+    monkeypatch.setattr(reading, "unblocked", replaced_first)
+    assert reading.facts(path)["a"] == 2
+
+
 @pytest.mark.parametrize("value, wanted", [(1, 1), (0.5, 0.5), (True, None), ("1", None), (None, None), ([], None),
                                            (float("nan"), None), (float("inf"), None), (-float("inf"), None),
                                            (10**400, None), (-10**4000, None), (1e308, None)])

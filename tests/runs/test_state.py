@@ -139,7 +139,8 @@ def test_messages_are_safe(tmp_path):
     assert found.message.isprintable() and found.phase.isprintable() and "\\x1b" in found.message
 
 
-def test_a_run_that_ends_between_two_looks_has_ended(tmp_path, monkeypatch):
+@pytest.mark.parametrize("begun", [None, time.time()], ids=["by hand", "by the dashboard"])
+def test_a_run_that_ends_between_two_looks_has_ended(tmp_path, monkeypatch, begun):
     folder = make_runs.killed(tmp_path, "one")
 
     def ends(path):
@@ -148,4 +149,4 @@ def test_a_run_that_ends_between_two_looks_has_ended(tmp_path, monkeypatch):
         return False
 
     monkeypatch.setattr(state.folders, "held", ends)
-    assert state.of(folder).name == "finished"
+    assert state.of(folder, begun).name == "finished"

@@ -25,17 +25,22 @@ def facts(path, largest=FACTS):
 
     Read anew only when the file has changed.
     """
-    try:
-        info = os.stat(path, follow_symlinks=False)
-    except OSError as error:
-        raise UntrustedError(f"{path.name} cannot be read: {error.strerror}.") from error
-    if not stat.S_ISREG(info.st_mode) or info.st_size > largest:
-        raise UntrustedError(f"{path.name} is no file of at most {largest:,} bytes.")
-    read = remembered if info.st_size <= SMALL else remembered_few
-    found = read(path, (info.st_ino, info.st_mtime_ns), info.st_size)
-    if isinstance(found, str):
-        raise UntrustedError(f"{path.name} is damaged ({found}).")
-    return found
+    before = None
+    while True:
+        try:
+            info = os.stat(path, follow_symlinks=False)
+        except OSError as error:
+            raise UntrustedError(f"{path.name} cannot be read: {error.strerror}.") from error
+        if not stat.S_ISREG(info.st_mode) or info.st_size > largest:
+            raise UntrustedError(f"{path.name} is no file of at most {largest:,} bytes.")
+        version = (info.st_ino, info.st_mtime_ns)
+        read = remembered if info.st_size <= SMALL else remembered_few
+        found = read(path, version, info.st_size)
+        if not isinstance(found, str):
+            return found
+        if version == before:
+            raise UntrustedError(f"{path.name} is damaged ({found}).")
+        before = version  # it may have been replaced, by a longer one, between the two looks
 
 
 def parsed(path, changed, size):

@@ -67,7 +67,7 @@ def of(folder, begun=None):
                        progress=1.0 if ended == "finished" else told.progress)
     if folders.held(Path(folder, FILES["lock"])):
         return replace(told, name="stopping") if os.path.lexists(Path(folder, FILES["stop"])) else told
-    return State("starting", "starting") if begun else lost(folder, told)
+    return lost(folder, told, ended, begun)
 
 
 def fault_of(run):
@@ -78,13 +78,15 @@ def fault_of(run):
     return "" if fine else "run.json holds no options, or no state that there is."
 
 
-def lost(folder, told):
-    """The State of a run that does not live and said "running" a moment ago."""
+def lost(folder, told, said, begun):
+    """The State of a run whose lock is free and whose run.json `said` something else a moment ago."""
     try:
-        if reading.facts(Path(folder, FILES["run"]), reading.BRIEF).get("state") in ENDED:  # it ended meanwhile
-            return of(folder)
+        if reading.facts(Path(folder, FILES["run"]), reading.BRIEF).get("state") != said:  # it ended meanwhile
+            return of(folder, begun)
     except UntrustedError as error:
         return State("damaged", str(error))
+    if begun:
+        return State("starting", "starting")
     forced = reading.tail(Path(folder, FILES["stop"]), 100)[0].startswith(b"forced")
     return replace(told, name="killed", message=FORCED if forced else KILLED, seconds_left=None, queued_as=None)
 
