@@ -13,7 +13,7 @@ OF = "train-of"     # what the form was filled from
 COPIED = ("preset", *(name for name in wishes.FIELDS if name not in ("preset", *wishes.SITTING)))
 LINES = {"fast": "The linear read-out of a network that is not changed: a good first answer.",
          "balanced": "Then its upper stage is tuned, and kept only where that helps.",
-         "best": "Tuned longer with more variation, and scored over all pictures: takes several times as long."}
+         "best": "Tuned longer, from more views of each picture: the most time for the last bit."}
 
 
 def key(name):
