@@ -16,15 +16,16 @@ def page(found, number, part, effect):
     rows = found.answers.part(part)
     curve = operating.curve(found.answers.truth[rows] == number, found.answers.probabilities[rows, number])
     scores = found.metrics[part]["per_class"][found.classes[number]]
+    found_share, marked = effect["sensitivity"]["value"], effect["marked"]
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(f"**ROC curve** of the {PARTS[part]} pictures, area {words.number(scores['roc_auc']['value'])}")
         drawn(1 - curve["specificity"], curve["sensitivity"], curve["threshold"], "falsely marked (1 − specificity)",
-              "found (sensitivity)", (gap(effect["specificity"]["value"]), effect["sensitivity"]["value"]), "linear", True)
+              "found (sensitivity)", (gap(effect["specificity"]["value"]), found_share), "linear", True)
     with right:
         st.markdown(f"**Precision and recall** of the {PARTS[part]} pictures")
         drawn(curve["sensitivity"], curve["precision"], curve["threshold"], "recall (sensitivity)",
-              "precision", (effect["sensitivity"]["value"], effect["tp"] / effect["marked"] if effect["marked"] else None),
+              "precision", (found_share, effect["tp"] / marked if marked else None),
               "step-before", False)
 
 

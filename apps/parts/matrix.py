@@ -55,8 +55,8 @@ def chart(matrix, classes, cell=None):
         "answer": [full[n] for n in j], "pictures": matrix.ravel(), "share": shares.ravel(),
         "chosen": [cell == (a, b) for a, b in zip(i.tolist(), j.tolist())],
         "percent": [f"{100 * share:.0f} %" for share in shares.ravel()]})
-    axis = dict(labelLimit=120, ticks=False, domain=False, labelOverlap="parity" if k > ROOMY else False, labelColor=altair.ExprRef(INK),
-                titleColor=altair.ExprRef(INK))
+    axis = dict(labelLimit=120, ticks=False, domain=False, labelOverlap="parity" if k > ROOMY else False,
+                labelColor=altair.ExprRef(INK), titleColor=altair.ExprRef(INK))
     base = altair.Chart(table).encode(
         x=altair.X("column:N", sort=shown, title="answer of the model", axis=altair.Axis(
             orient="top", labelAngle=0 if k <= 5 else -90, **axis)),
@@ -64,10 +64,11 @@ def chart(matrix, classes, cell=None):
         tooltip=[altair.Tooltip("label:N"), altair.Tooltip("answer:N"), altair.Tooltip("pictures:Q", format=","),
                  altair.Tooltip("percent:N", title="of the label")])
     point = altair.selection_point(name="cell", fields=["i", "j"], empty=False)
-    cells = base.mark_rect(color="#1f7fc8", cursor="pointer", cornerRadius=3).encode(
-        opacity=altair.Opacity("share:Q", scale=altair.Scale(domain=[0, 1], range=[0.03, SOFT]), legend=None)).add_params(point)
+    shade = altair.Opacity("share:Q", scale=altair.Scale(domain=[0, 1], range=[0.03, SOFT]), legend=None)
+    cells = base.mark_rect(color="#1f7fc8", cursor="pointer", cornerRadius=3).encode(opacity=shade).properties(
+        name="cells").add_params(point)  # without a name it would get a new one each time, and all be drawn anew
     layers = [cells, *numbers(altair, base, k, int(matrix.max(initial=0))), base.mark_rect(
-        filled=False, stroke=altair.ExprRef(EDGE), strokeWidth=3, cornerRadius=3).transform_filter(
+        aria=False, filled=False, stroke=altair.ExprRef(EDGE), strokeWidth=3, cornerRadius=3).transform_filter(
             altair.datum.chosen)]
     return altair.layer(*layers).properties(height=max(220, min(84, 560 // k + 6) * k + 60)).configure_view(
         strokeWidth=0).configure_scale(bandPaddingInner=0.04)
@@ -79,13 +80,14 @@ def numbers(altair, base, k, most):
     if k > MOST:
         return []
     digits = max(2, len(f"{most:,}"))
-    text = base.mark_text(fontSize=fitting(altair, 15 if k <= ROOMY else 12, k, digits), fontWeight=600, color=ink,
-                          dy=-8 if k <= ROOMY else 0).encode(
+    size, up = (15, -8) if k <= ROOMY else (12, 0)
+    text = base.mark_text(aria=False, fontSize=fitting(altair, size, k, digits), fontWeight=600, color=ink,
+                          dy=up).encode(
         text=altair.Text("pictures:Q", format=","),
         opacity=altair.condition("datum.pictures > 0", altair.value(1), altair.value(FAINT)))
     if k > ROOMY:
         return [text]
-    return [text, base.mark_text(fontSize=fitting(altair, 12, k, 5), color=ink, dy=10).encode(
+    return [text, base.mark_text(aria=False, fontSize=fitting(altair, 12, k, 5), color=ink, dy=10).encode(
         text="percent:N", opacity=altair.condition("datum.pictures > 0", altair.value(1), altair.value(FAINT)))]
 
 
@@ -112,7 +114,7 @@ def listed(matrix, classes, key, on_change):
 
 
 def chosen(key, classes):
-    """(row, column or None for all answers) of the cell that was chosen in the table of that key; None where none is."""
+    """(row, column or None for all answers) of the cell chosen in the table of that key; None where none is."""
     cells = (st.session_state.get(key) or {}).get("selection", {}).get("cells") or []
     if not cells:
         return None

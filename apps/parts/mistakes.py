@@ -147,8 +147,8 @@ def filters(found, asked):
     numbers, shown = list(range(len(found.classes))), matrix.names(found.classes)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if asked.cell is None:
-            address.chosen(st.segmented_control, "Answers", list(SHOWN), "show", "wrong", ("at", "picture"), required=True,
-                           format_func=SHOWN.get, label_visibility="collapsed")
+            address.chosen(st.segmented_control, "Answers", list(SHOWN), "show", "wrong", ("at", "picture"),
+                           required=True, format_func=SHOWN.get, label_visibility="collapsed")
         with st.popover("Filter and order", icon=":material/filter_list:", width="content"):
             for name, title, value in (("label", "Label", asked.label), ("answer", "Model's answer", asked.answer)):
                 st.session_state[f"results-{name}"] = value
@@ -178,9 +178,10 @@ def summary(found, asked, number):
         st.markdown(f"**{number:,}** " + plain(said + of + to + sure), width="content")
         if asked.label is not None or asked.answer is not None:
             st.button("All classes", icon=":material/close:", type="tertiary", key="results-clear", on_click=to_cell)
-    if not number:
-        st.success("No picture is answered wrongly here.", icon=":material/check_circle:") if asked.show == "wrong" else \
-            st.info("There is no such picture.")
+    if not number and asked.show == "wrong":
+        st.success("No picture is answered wrongly here.", icon=":material/check_circle:")
+    elif not number:
+        st.info("There is no such picture.")
 
 
 def item(run, found, row, decided):

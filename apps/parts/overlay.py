@@ -7,8 +7,8 @@ import streamlit as st
 from toolkit.errors import plain
 
 HERE = Path(__file__).parent
-HTML = """<div class="overlay"><div class="stage"><img alt=""><img class="heat" alt=""><div class="lost" hidden>The picture
-is not where it was any more, or cannot be read.</div></div><div class="controls" hidden>
+HTML = """<div class="overlay"><div class="stage"><img alt=""><img class="heat" alt=""><div class="lost" hidden>The
+picture is not where it was any more, or cannot be read.</div></div><div class="controls" hidden>
 <label>Heat map <input type="range" min="0" max="1" step="0.05" aria-label="Strength of the heat map"></label>
 <label>for the answer <select aria-label="Class that the heat map is for"></select></label></div></div>"""
 show = st.components.v2.component("toolkit_overlay", html=HTML, css=(HERE / "overlay.css").read_text("utf-8"),

@@ -147,5 +147,5 @@ def decision(run, found, row):
                   args=(decided.path, one, "undo"), disabled=one.path not in decided.standing)
     if fault := st.session_state.pop("data-fault", ""):
         st.error(plain(fault))
-    st.caption(f"Kept in {plain(short(decided.path, 70))}; the next run honours it, this one stays as it is. Look at right "
-               "answers too: labels that are mended only where the model disagrees flatter it.")
+    st.caption(f"Kept in {plain(short(decided.path, 70))}; the next run honours it, this one stays as it is. Look at "
+               "right answers too: labels that are mended only where the model disagrees flatter it.")

@@ -27,7 +27,8 @@ def page(run, found):
     here = paths(run.folder)
     if here.report.is_file():
         with st.container(horizontal=True):
-            st.link_button("Open the report", frame.url("report", run.id), icon=":material/open_in_new:", type="primary")
+            st.link_button("Open the report", frame.url("report", run.id), icon=":material/open_in_new:",
+                           type="primary")
             frame.link("use", "Use the model", ":material/image_search:", run=run.id)
     elif found.evaluated:
         st.info("A measurement of a model on other pictures has no report and no model of its own.",

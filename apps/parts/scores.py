@@ -11,6 +11,7 @@ from toolkit.runs import results as kept
 PARTS = {"test": "Test", "validation": "Validation"}
 TILES = ("roc_auc", "balanced_accuracy", "accuracy", "ece")
 CLASSES = {"recall": "Sensitivity", "specificity": "Specificity", "precision": "Precision", "roc_auc": "ROC AUC"}
+MANY, MIXED = 6, 5  # classes from which the mix-ups are listed, and how many of them
 ONCE = ("The test pictures were used once, after everything was decided: nothing was trained, chosen or stopped by "
         "them.")
 CHOSEN_BY = "By the validation pictures the model was chosen and calibrated, so these scores flatter it a little."
@@ -34,11 +35,13 @@ def page(found):
                               format_func=PARTS.get)
     block, (unit, count) = found.metrics[part], words.units(found.metrics[part])
     tiles(block)
-    st.caption(f"{block['n']:,} {'' if found.evaluated else PARTS[part].lower() + ' '}pictures; 95 % intervals from resampling {count:,g} {unit}. "
-               + (AFTERWARDS if found.evaluated else ONCE if part == "test" else CHOSEN_BY))
+    kind = "" if found.evaluated else f"{PARTS[part].lower()} "
+    st.caption(f"{block['n']:,} {kind}pictures; 95 % intervals from resampling {count:,g} {unit}. " + (
+        AFTERWARDS if found.evaluated else ONCE if part == "test" else CHOSEN_BY))
     beside(found, part)
     model_kept(found)
     classes(found, part)
+    mixed_up(found, part)
     knowledge(found)
 
 
@@ -109,8 +112,19 @@ def classes(found, part):
              **{title: cell(each[name][row]) for row, title in CLASSES.items()}} for name in found.classes]
     st.dataframe(rows, hide_index=True, alt="Sensitivity, specificity and precision of each class",
                  column_config={"Class": st.column_config.TextColumn(pinned=True)})
-    st.caption("Sensitivity: share of a class's pictures that the model finds. Specificity: share of the other pictures "
-               "that it keeps out. Precision: share of its answers of that class that are right.")
+    st.caption("Sensitivity: share of a class's pictures that the model finds. Specificity: share of the other "
+               "pictures that it keeps out. Precision: share of its answers of that class that are right.")
+
+
+def mixed_up(found, part):
+    """Which classes are taken for which, where there are too many for a glance at the matrix."""
+    pairs = words.confusions(found.facts, MIXED) if part == "test" and len(found.classes) >= MANY else []
+    if not pairs:
+        return
+    st.subheader("Most frequent mix-ups", anchor=False)
+    st.dataframe([{"Label": printable(pair["label"]), "Answer": printable(pair["answer"]), "Pictures": pair["n"],
+                   "Of": pair["of"]} for pair in pairs], hide_index=True, width="content",
+                 alt="The wrong answers that were given most often")
 
 
 def knowledge(found):

@@ -60,22 +60,23 @@ def class_of(found):
     """The class that is looked at; of more than two none until one is chosen."""
     names = list(found.classes)
     if len(names) == 2:
-        return address.chosen(st.segmented_control, "Class that is marked", names, "class", names[0], LEAVE, required=True,
-                              format_func=lambda name: plain(printable(name)))
-    return address.chosen(st.selectbox, "Class that is marked", names, "class", None, LEAVE, placeholder="Choose a class",
-                          width=360, format_func=printable)
+        return address.chosen(st.segmented_control, "Class that is marked", names, "class", names[0], LEAVE,
+                              required=True, format_func=lambda name: plain(printable(name)))
+    return address.chosen(st.selectbox, "Class that is marked", names, "class", None, LEAVE, width=360,
+                          placeholder="Choose a class", format_func=printable)
 
 
 def basis_of(found):
     """The part that the threshold is chosen on; a word where that spoils the test."""
     if "validation" not in found.parts:
-        st.caption("There are no validation pictures here: the threshold is looked at on the pictures it was measured on.")
+        st.caption("There are no validation pictures here: the threshold is looked at on the pictures that were "
+                   "measured on.")
         return "test"
     basis = address.chosen(st.segmented_control, "Chosen on", list(PARTS), "basis", "validation", required=True,
                            format_func=PARTS.get)
     if basis == "test":
-        st.warning("A threshold that is chosen on test pictures makes their figures too good: they are untouched no more.",
-                   icon=":material/warning:")
+        st.warning("A threshold that is chosen on test pictures makes their figures too good: they are untouched no "
+                   "more.", icon=":material/warning:")
     return basis
 
 
@@ -148,8 +149,8 @@ def figures(effects, basis, name):
             words.percent(one["prevalence"])]
     st.dataframe(table, hide_index=True, width="content", column_config={"": st.column_config.TextColumn(pinned=True)},
                  alt=f"What the threshold for {printable(name)} does to each part")
-    st.caption("In brackets 95 % intervals: Wilson's, or of resampled groups where pictures come in groups. PPV and NPV "
-               "hold at the prevalence in the last row.")
+    st.caption("In brackets 95 % intervals: Wilson's, or of resampled groups where pictures come in groups. PPV and "
+               "NPV hold at the prevalence in the last row.")
 
 
 def cell(score):

@@ -1,4 +1,4 @@
-"""The page Results: the same numbers as everywhere, exactly the pictures of a cell, thresholds; words where it has none."""
+"""The page Results: the same numbers as everywhere, exactly the pictures of a cell, thresholds; words else."""
 
 import json
 import re
@@ -97,8 +97,8 @@ def test_D6_classes_stand_with_their_counts_and_limits(run):
     told = json.loads((run / "metrics.json").read_text())["test"]["per_class"]
     table = cells(opened())
     for name, row in told.items():
-        recall = row["recall"]
-        assert re.search(rf"{name},{row['n']},{recall['value']:.3f} \({recall['low']:.3f} to {recall['high']:.3f}\)", table)
+        value, low, high = (row["recall"][end] for end in ("value", "low", "high"))
+        assert f"{name},{row['n']},{value:.3f} ({low:.3f} to {high:.3f})" in table
 
 
 def test_validation_scores_are_shown_on_demand_and_named_as_such(run):

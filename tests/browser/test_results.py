@@ -1,4 +1,4 @@
-"""The page Results in a real browser: what no test without one can do, clicks on the matrix, keys, and who can use it."""
+"""The page Results in a real browser: what only one can do: clicks on the matrix, keys, and who can use it."""
 
 import re
 
@@ -53,8 +53,7 @@ def shown(page):
 
 def click(page, row, column, of=3):
     """Click a cell of the drawn matrix."""
-    cells = page.locator(".vega-embed .mark-rect.layer_0_marks path, .vega-embed .layer_0_marks path")
-    cells.nth(row * of + column).click(force=True)
+    page.locator(".vega-embed .cells_marks path").nth(row * of + column).click(force=True)
 
 
 @pytest.mark.parametrize("size", [harness.WIDE, harness.NARROW], ids=["wide", "narrow"])
@@ -106,6 +105,7 @@ def test_one_picture_by_keys(page, server, runs):
     harness.settled(page)
     page.keyboard.press("ArrowRight")
     page.wait_for_url(f"**picture={wanted[1]}**")
+    harness.settled(page)
     page.keyboard.press("ArrowLeft")
     page.wait_for_url(f"**picture={wanted[0]}**")
     harness.settled(page)

@@ -63,7 +63,8 @@ def test_limits_at_a_prevalence_cover_the_truth(sensitivity, specificity, own, r
     truth = dict(zip(operating.SHARES, (sensitivity, specificity, *by_hand(sensitivity, specificity, prevalence))))
     for name in ("ppv", "npv"):
         held = []
-        for found, kept in zip(rng.binomial(own, sensitivity, 2000) / own, rng.binomial(rest, specificity, 2000) / rest):
+        draws = rng.binomial(own, sensitivity, 2000) / own, rng.binomial(rest, specificity, 2000) / rest
+        for found, kept in zip(*draws):
             low, high = operating.predictive(name, found, kept, own, rest, prevalence)
             seen = by_hand(found, kept, prevalence)[name == "npv"]
             assert 0 <= low <= high <= 1 and low - 1e-9 <= seen <= high + 1e-9
@@ -189,7 +190,8 @@ def test_the_curve_of_one_class_alone():
     assert operating.curve(np.zeros(0, bool), np.zeros(0))["threshold"].tolist() == [np.inf]
 
 
-@pytest.mark.parametrize("wanted, threshold", [(0.0, 0.9), (0.25, 0.9), (0.5, 0.8), (0.51, 0.6), (0.75, 0.6), (1.0, 0.2)])
+@pytest.mark.parametrize("wanted, threshold", [(0.0, 0.9), (0.25, 0.9), (0.5, 0.8), (0.51, 0.6),
+                                               (0.75, 0.6), (1.0, 0.2)])
 def test_the_threshold_that_keeps_a_sensitivity(wanted, threshold):
     assert operating.keeping(POSITIVE, SCORE, wanted) == threshold
 

@@ -44,7 +44,8 @@ def test_F1_the_numbers_are_those_of_metrics_json(run):
         for name in found.classes:
             assert found.metrics[part]["per_class"][name]["n"] == told[part]["per_class"][name]["n"]
             for row in words.CLASS_SCORES:
-                assert found.metrics[part]["per_class"][name][row]["value"] == told[part]["per_class"][name][row]["value"]
+                shown, kept = (block[part]["per_class"][name][row] for block in (found.metrics, told))
+                assert shown["value"] == kept["value"]
     assert found.metrics["probe"]["test"]["roc_auc"]["value"] == told["probe"]["test"]["roc_auc"]["value"]
     assert found.metrics["baseline"]["majority"]["class"] == told["baseline"]["majority"]["class"]
     assert f"ROC AUC {told['test']['roc_auc']['value']:.3f}" in words.verdict(found.facts)
@@ -123,7 +124,8 @@ def test_selection_and_order(run):
     assert found.loss == pytest.approx(-np.log(chosen))
     assert (np.diff(found.sure[found.where(order="unsure")]) >= 0).all()
     assert (np.diff(found.sure[found.where(order="sure")]) <= 0).all()
-    assert list(found.table["path"].iloc[found.where(order="path")]) == sorted(found.table["path"].iloc[found.part("test")])
+    names = found.table["path"]
+    assert list(names.iloc[found.where(order="path")]) == sorted(names.iloc[found.part("test")])
     below = found.where("validation", below=0.8)
     assert set(below) == {row for row in found.part("validation") if found.sure[row] < 0.8}
     assert set(found.where(label=1, predicted=1)) == set(found.where(cell=(1, 1)))
@@ -151,8 +153,8 @@ def test_D5_a_score_that_is_not_defined_keeps_its_reason(run):
 
 def test_warnings_stand_by_what_falsifies_scores(run):
     assert results.warnings(results.read(run)) == []
-    leak = {"check": "groups across splits", "severity": "warning", "pictures": [], "sentence": "2 groups in more parts.",
-            "remedy": "Mend the split."}
+    leak = {"check": "groups across splits", "severity": "warning", "pictures": [],
+            "sentence": "2 groups in more parts.", "remedy": "Mend the split."}
     changed(run, "doctor.json", lambda facts: facts["findings"].append(leak))
     changed(run, "model.json", lambda facts: facts["weights"].update(random=True))
     found = results.warnings(results.read(run))

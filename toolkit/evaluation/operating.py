@@ -34,7 +34,7 @@ def at(positive, score, threshold, prevalence=None, groups=None, resamples=1000,
 
     prevalence: 0..1, None for that of these pictures. A share is {"value", "low", "high"} with 95 % limits, and a
     "reason" beside every null. Limits are Wilson's where every picture stands alone (see `predictive` for values at
-    another prevalence); where pictures come in groups whole groups are resampled, and the closed forms, counting groups,
+    another prevalence); where pictures come in groups whole groups are resampled, and closed forms, counting groups,
     serve only where every resample gives the same.
     """
     if prevalence is not None and not 0 <= prevalence <= 1:
@@ -93,8 +93,9 @@ def entry(name, found, prevalence, sampled, limits):
     if sampled is not None:
         low, high, left_out = intervals.percentile(sampled)
         if low is None:
-            return {"value": value, "low": None, "high": None, "reason": "not defined in more than half of the resamples"
-                    if len(sampled) else f"an interval needs at least {intervals.FEWEST_UNITS} groups"}
+            reason = ("not defined in more than half of the resamples" if len(sampled) else
+                      f"an interval needs at least {intervals.FEWEST_UNITS} groups")
+            return {"value": value, "low": None, "high": None, "reason": reason}
         if low != high or value not in (0.0, 1.0):
             return {"value": value, "low": low, "high": high} | ({"left_out": left_out} if left_out else {})
     low, high = limits()
@@ -162,7 +163,7 @@ def curve(positive, score):
 
 
 def keeping(positive, score, sensitivity):
-    """The highest threshold, of DIGITS decimals, that marks at least this share of the class; None without a picture."""
+    """The highest threshold, of DIGITS decimals, that marks at least this share of the class; None of none."""
     positive, score, _ = checked(positive, score)
     own = np.sort(score[positive])[::-1]
     if not len(own):

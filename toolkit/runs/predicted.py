@@ -1,4 +1,4 @@
-"""What a model answered for every picture that was kept apart: predictions.csv, beside what manifest.csv knows of it."""
+"""What a model answered for the pictures that were kept apart: predictions.csv, beside what manifest.csv knows."""
 
 import re
 from array import array
@@ -119,7 +119,8 @@ def joined(answered, known, classes):
     columns, truth, answer, probabilities = predictions(answered[0], classes)
     facts, counts = manifest(known[0]) if known else ({}, Counter())
     shas, groups = zip(*(facts.get(path, ("", "")) for path in columns["path"])) if len(truth) else ((), ())
-    table = pandas.DataFrame({**columns, "sha256": shas, "group": groups, "key": [sha[:16] for sha in shas]}, dtype=object)
+    keys = [sha[:16] for sha in shas]
+    table = pandas.DataFrame({**columns, "sha256": shas, "group": groups, "key": keys}, dtype=object)
     seen, marks = Counter(), []
     for row, key in enumerate(table["key"]):
         seen[key] += 1

@@ -54,8 +54,8 @@ def read(folder, command="finetune"):
     answered = predicted.answers(folder, measured["classes"])
     for part in predicted.PARTS:
         if part in measured and answered.confusion(part).tolist() != measured[part]["confusion"]:
-            raise UntrustedError(f"predictions.csv and metrics.json do not belong together: the {part} scores are those "
-                                 "of other answers.")
+            raise UntrustedError(f"predictions.csv and metrics.json do not belong together: the {part} scores are "
+                                 "those of other answers.")
     try:
         findings = tuple(checks.findings(folder))
     except UntrustedError:
@@ -105,4 +105,4 @@ def knowledge(results):
     if gap is not None:
         found.append(f"Its stated confidence is {100 * gap:.0f} points away from the share of right answers on average"
                      + ("; do not take it at its word." if gap >= LOOSE else "."))
-    return found + [sentence for sentence in words.caveats(facts) if not sentence.startswith("The test part holds only")]
+    return found + [one for one in words.caveats(facts) if not one.startswith("The test part holds only")]

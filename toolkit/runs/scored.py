@@ -53,7 +53,7 @@ def names(found):
 
 
 def block(found, classes, part):
-    """Scores of one part: "n", the rows of words.SCORES, "per_class", "confusion" and "interval". UntrustedError else."""
+    """Scores of one part: "n", the rows of words.SCORES, "per_class", "confusion", "interval". UntrustedError else."""
     if not isinstance(found, dict) or not whole(found.get("n")):
         raise UntrustedError(f"metrics.json is damaged: it holds no scores of the {part} part.")
     matrix = found.get("confusion")
