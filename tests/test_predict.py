@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit import artifact, errors, predict
+from toolkit import artifact, errors, predict, progress
 from toolkit.pixels import thumbnails
 from toolkit.pixels.decode import DECODER
 
@@ -266,7 +266,7 @@ def test_G6_small_copies_replace_nothing_and_go_with_what_fails(finished, pictur
 
 
 def test_how_far_it_is_is_told_now_and_then(finished, pictures, monkeypatch, capsys):
-    monkeypatch.setattr(predict, "NEWS_EVERY", -1)
+    monkeypatch.setattr(progress, "NEWS_EVERY", -1)
     assert run(finished, pictures, "--batch-size", 3) == 0
     said = capsys.readouterr().err
     assert "7 pictures to look at" in said and said.count(" of 7 pictures, about ") == 2

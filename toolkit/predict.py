@@ -5,32 +5,22 @@ row, with the reason as its error. Folders are walked by name, below too, and so
 unpacked into the store; the order of rows is that of the command line. Needs neither the training data nor a network.
 """
 
-import difflib
 import hashlib
 import itertools
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import NamedTuple
 
 from toolkit import artifact, errors, options
 from toolkit.commandline import parse
-from toolkit.data.reading import SUFFIXES, count
+from toolkit.data.reading import count
 from toolkit.errors import DataError, OptionError, plain
 from toolkit.files import write_atomic
+from toolkit.progress import News, tell
 from toolkit.run import FILES
+from toolkit.steps.named import check_input, listed, shown
 from toolkit.training import device
-
-NEWS_EVERY = 2  # seconds between two lines of progress
-
-
-class Found(NamedTuple):
-    """A picture: its `name` as the table shows it, and where it lies."""
-
-    name: str
-    path: Path
 
 
 def main(arguments):
@@ -38,9 +28,9 @@ def main(arguments):
     chosen = parse(options.Predict, "predict", arguments)
     out = Path(chosen.out) if chosen.out else None
     kept = Kept(Path(chosen.thumbnails)) if chosen.thumbnails else None
-    for option, paths in (("--out", [out] if out else []), ("--thumbnails", [kept.path, kept.manifest] if kept else [])):
-        for path in paths:
-            refuse_out(option, path)
+    for option, path in [("--out", out)] * bool(out) + (
+            [("--thumbnails", kept.path), ("--thumbnails", kept.manifest)] if kept else []):
+        refuse_out(option, path)
     artifact.located(Path(chosen.model))  # a wrong name is said before TensorFlow is loaded
     pictures = listed(chosen.pictures, chosen.cache_dir)
     tell(f"{count(len(pictures), 'picture')} to look at; the model is being loaded")
@@ -68,18 +58,6 @@ def write(out, header, rows):
     sys.stdout.flush()
 
 
-def check_input(wanted):
-    """OptionError where pictures cannot become what the model takes; a word where they are read in another way now."""
-    from toolkit.pixels import decode, resize
-
-    height, width, channels, rule = (wanted[key] for key in ("height", "width", "channels", "resize"))
-    if height != width or channels not in (1, 3) or rule not in resize.RULES:
-        raise OptionError(f"the model takes {height} x {width} pixels of {channels} channels, by {plain(rule)}; "
-                          f"pictures become squares of 1 or 3 channels, by {', '.join(resize.RULES)}.")
-    if wanted.get("decoder") not in (None, decode.DECODER):
-        tell("the model was trained with another version of the decoder; pictures of unusual kinds may look different.")
-
-
 def predictions(model, facts, pictures, batch_size, kept=None):
     """Yield a row for each of `pictures` (list of Found), in order, holding `batch_size` pictures at a time.
 
@@ -94,20 +72,6 @@ def predictions(model, facts, pictures, batch_size, kept=None):
         news(start + len(part), len(pictures))
     if not read:
         raise DataError(f"none of {count(len(pictures), 'picture')} can be read; the first, {first[0]}: {first[-1]}.")
-
-
-class News:
-    """A line of progress now and then: news(done, of)."""
-
-    def __init__(self, what):
-        self.what, self.began = what, time.monotonic()
-        self.told = self.began
-
-    def __call__(self, done, of):
-        now = time.monotonic()
-        if now - self.told > NEWS_EVERY and done < of:
-            self.told, left = now, (now - self.began) / done * (of - done)
-            tell(f"{done:,} of {of:,} {self.what}, about {left:.0f} s left")
 
 
 def batch(model, facts, pictures, kept=None):
@@ -185,72 +149,6 @@ class Kept:
         return found
 
 
-def listed(names, cache=None):
-    """The Found that `names` (pictures, folders, zips) stand for; DataError where one is not there or none is.
-
-    cache: the store, in which a zip is unpacked (default: the usual one). UntrustedError where a zip is hostile.
-    """
-    found, passed = [], 0
-    for name in map(Path, names):
-        if not name.exists():
-            raise DataError(f"{name} does not exist{near(name)}; name pictures, folders of pictures or zips of them.")
-        if name.is_dir():
-            inside, others = walked(name)
-            found += [Found(shown(path), path) for path in inside]
-        elif name.suffix.lower() == ".zip" and name.is_file():
-            place = unzipped(name, cache)
-            inside, others = walked(place)
-            found += [Found(f"{shown(name)}/{path.relative_to(place).as_posix()}", path) for path in inside]
-        else:
-            found, others = [*found, Found(shown(name), name)], 0
-        passed += others
-    if not found:
-        raise DataError(f"no picture in {', '.join(map(str, names))}"
-                        + (f" ({count(passed, 'file')} of other kinds passed over)." if passed else "."))
-    if passed:
-        tell(f"{count(passed, 'file')} passed over: hidden, links, or of other kinds")
-    return found
-
-
-def shown(path):
-    """A path as text, whatever bytes it has."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def walked(place):
-    """(paths of the pictures below a folder, by name; how many other files there are)."""
-    from toolkit.data.folders import LITTER
-
-    found, passed = [], 0
-    for folder, below, files in os.walk(place):
-        below[:] = sorted(one for one in below if not one.startswith(".") and one.casefold() not in LITTER)
-        for file in sorted(files):
-            path = Path(folder, file)
-            fits = path.suffix.lower() in SUFFIXES and not file.startswith(".")
-            if fits and not path.is_symlink():
-                found.append(path)
-            else:
-                passed += 1
-    return found, passed
-
-
-def unzipped(path, cache):
-    """The folder in the store with what a zip holds; the same bytes are unpacked once."""
-    from toolkit.data import archive
-    from toolkit.features import store
-
-    return archive.unpacked(path, Path(cache or store.usual_folder()) / "unpacked", News("files of the zip"))
-
-
-def near(path):
-    """", did you mean NAME" for a path that is not there, where its folder holds a like name."""
-    try:
-        like = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
-    except OSError:
-        like = []
-    return f", did you mean {path.with_name(like[0])}" if like else ""
-
-
 def refuse_out(option, out):
     """OptionError where the file to write is there already or cannot be written."""
     if os.path.lexists(out):
@@ -258,8 +156,8 @@ def refuse_out(option, out):
     try:
         tempfile.TemporaryFile(dir=out.parent).close()
     except OSError as error:
-        raise OptionError(f"{option} {out} cannot be written: {error.strerror}; name a file in a folder that is there and "
-                          "writable.") from error
+        raise OptionError(f"{option} {out} cannot be written: {error.strerror}; name a file in a folder that is there "
+                          "and writable.") from error
 
 
 def summary(classes, rows):
@@ -267,12 +165,6 @@ def summary(classes, rows):
     numbers = {plain(name): sum(row[1] == name for row in rows) for name in classes}
     parts = [*numbers.items(), ("unreadable", sum(bool(row[-1]) for row in rows))]
     return f"{count(len(rows), 'picture')}: " + ", ".join(f"{number} {name}" for name, number in parts if number)
-
-
-def tell(text):
-    """A line on standard error, so that standard output holds the table alone."""
-    encoding = sys.stderr.encoding or "utf-8"
-    print(plain(text).encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ import os
 import sys
 import time
 
-from toolkit.errors import Stopped
+from toolkit.errors import Stopped, plain
 
 LINE_EVERY = 15.0  # seconds between two plain lines
 BAR_EVERY = 0.1    # seconds between two drawings of the bar
+NEWS_EVERY = 2     # seconds between two lines of news
 
 
 class Progress:
@@ -122,3 +123,23 @@ def spoken(seconds):
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class News:
+    """A line of progress now and then: news(done, of)."""
+
+    def __init__(self, what):
+        self.what, self.began = what, time.monotonic()
+        self.told = self.began
+
+    def __call__(self, done, of):
+        now = time.monotonic()
+        if now - self.told > NEWS_EVERY and done < of:
+            self.told, left = now, (now - self.began) / done * (of - done)
+            tell(f"{done:,} of {of:,} {self.what}, about {left:.0f} s left")
+
+
+def tell(text):
+    """A line on standard error, so that standard output holds the table alone."""
+    encoding = sys.stderr.encoding or "utf-8"
+    print(plain(text).encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
