@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from toolkit.commandline import allowed, fits, typed
 from toolkit.errors import OptionError
+from toolkit.quantities import STAGES, rates, seconds, size
 
-STAGES = ("head", "layer4", "layer3", "layer2", "layer1", "stem")
 PRESETS = {  # what the options file and the command line do not say otherwise
     "fast": {"train_from": "head"},                      # the probe alone: seconds for a few hundred pictures
     "balanced": {},
@@ -130,7 +130,7 @@ class Finetune(Look, Data, Work):
     data: str = positional(f"{DATA}, or sample:cells", default="")
 
     preset: str = option("balanced", "options to start from, which those that are given replace: fast is the probe "
-                         "alone, balanced the defaults, best takes several times as long", choices=tuple(PRESETS))
+                         "alone, balanced the defaults, best learns longer from more views", choices=tuple(PRESETS))
 
     # the network
     backbone: str = option("resnet50", "network, as listed by python -m toolkit.backbones")
@@ -211,6 +211,19 @@ class Finetune(Look, Data, Work):
 
 
 @dataclass(frozen=True)
+class Estimate(Finetune):
+    """Tell what each preset of a fine-tuning would take on these pictures and this machine."""
+
+    out: str | None = option(None, "JSON file to write; an earlier estimate is replaced")
+
+    def check(self):
+        """Refuse to go on with a run."""
+        super().check()
+        if self.resume:
+            raise OptionError("--resume goes on with a run; what is left of it cannot be estimated.")
+
+
+@dataclass(frozen=True)
 class Predict:
     """Let a finished model look at new pictures; one row a picture."""
 
@@ -229,6 +242,31 @@ class Predict:
         if not self.model or not self.pictures:
             raise OptionError("MODEL and at least one picture or folder are wanted: "
                               "python -m toolkit.predict RUN PICTURES...")
+
+
+@dataclass(frozen=True)
+class Heatmaps:
+    """Show what in pictures speaks for each class of a finished model; one file a picture."""
+
+    model: str = positional("run folder, or its model.keras or model.json", default="")
+    pictures: list[str] = positional("pictures, folders of pictures, or zips of them (default: of the run's own test "
+                                     "its mistakes, the surest first, then the least sure right answers)", default=(),
+                                     many=True)
+    only: str | None = option(None, "the run's own validation or test pictures of these keys, parted by commas; a key "
+                              "is the first 16 characters of a picture's sha256")
+    limit: int = option(48, "most pictures where none is named", low=1, high=1_000_000)
+    out: str | None = option(None, "folder to write to (default: heatmaps in the run folder)")
+    cache_dir: str | None = option(None, "folder in which a zip is unpacked (default: as for predict)")
+    debug: bool = option(False, "show the traceback of an error")
+
+    def check(self):
+        """Refuse a call without a model, what is no key, and two ways to name pictures."""
+        if not self.model:
+            raise OptionError("MODEL is wanted: python -m toolkit.heatmaps RUN [PICTURES...]")
+        if self.only is not None and not re.fullmatch(r"[0-9a-f]{16}(,[0-9a-f]{16})*", self.only):
+            raise OptionError(f"--only {self.only[:80]!r}: wanted are keys of 16 hexadecimal characters.")
+        if self.only and self.pictures:
+            raise OptionError("PICTURES and --only exclude each other: --only names pictures of the run itself.")
 
 
 @dataclass(frozen=True)
@@ -294,37 +332,3 @@ def from_dict(kind, values):
             raise OptionError(f"The run's option {name} is {value!r}; allowed is {allowed(fields[name])}.")
     options.check()
     return options
-
-
-def rates(text):
-    """{"head": 1e-3, ...} from "head=1e-3,layer4=1e-4"; None stays None."""
-    if text is None:
-        return None
-    found = {}
-    for part in text.split(","):
-        stage, _, value = part.partition("=")
-        try:
-            found[stage.strip()] = float(value)
-        except ValueError:
-            raise OptionError(f"--rates {text!r}: {part!r} is not STAGE=RATE, such as layer4=1e-4.") from None
-        if stage.strip() not in STAGES or not 0 < found[stage.strip()] <= 10:
-            raise OptionError(f"--rates {text!r}: allowed are rates from 0 to 10 for {', '.join(STAGES)}.")
-    return found
-
-
-def seconds(text):
-    """Seconds of "90s", "10m" or "2h"; None stays None."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not match or float(match[1]) <= 0:
-        raise OptionError(f"--time-budget {text!r}: wanted a time such as 90s, 10m or 2h.")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def size(text, name="--cache-limit"):
-    """Bytes of "500MB", "20GB" or "1TB" (powers of 1000); "0" keeps nothing."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
-    if not match:
-        raise OptionError(f"{name} {text!r}: wanted a size such as 500MB or 20GB.")
-    return int(float(match[1]) * 1000 ** ("", "k", "m", "g", "t").index(match[2]))

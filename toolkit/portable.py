@@ -138,6 +138,21 @@ def rename(part, names):
             rename(one, names)
 
 
+def sources(known):
+    """Names of the layers that feed a layer of a configuration, in order."""
+    found = []
+
+    def walk(part):
+        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
+            found.append(part["config"]["keras_history"][0])
+        else:
+            for inner in part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else ():
+                walk(inner)
+
+    walk(known["inbound_nodes"])
+    return found
+
+
 def copy_weights(source, target, names):
     """Fill `target` with the weights of `source`, layer by layer."""
     for layer in source.layers:

@@ -10,6 +10,7 @@ import openvino as ov
 from openvino import opset13 as op
 
 from toolkit.features.executor import Untranslatable
+from toolkit.portable import sources
 
 AXIS = {1: 2, 2: 3, 3: 1}  # of height, width and channels: Keras' channels last -> channels first
 
@@ -34,21 +35,6 @@ def translate(model, batch):
     names = config["output_layers"]
     names = [names[0]] if isinstance(names[0], str) else [name for name, _, _ in names]
     return ov.Model([op.result(last(nodes[name])) for name in names], [pixels])
-
-
-def sources(known):
-    """Names of the layers that feed a layer of a configuration, in order."""
-    found = []
-
-    def walk(part):
-        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
-            found.append(part["config"]["keras_history"][0])
-        else:
-            for inner in part.values() if isinstance(part, dict) else part if isinstance(part, (list, tuple)) else ():
-                walk(inner)
-
-    walk(known["inbound_nodes"])
-    return found
 
 
 def first(node):

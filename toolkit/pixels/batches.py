@@ -109,7 +109,7 @@ def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda numbe
     sha256 = ""
     try:
         source = samples.read(index)
-        sha256 = hashlib.sha256(source if isinstance(source, bytes) else _array_bytes(source)).hexdigest()
+        sha256 = digest(source)
         if shelf is not None and sha256 in shelf:
             return {"sha256": sha256, "error": "", **dict(zip(KEPT, shelf.facts(sha256)))}, None
         picture = decode.decode(source, depth)
@@ -123,6 +123,11 @@ def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda numbe
     except OSError as reason:
         error = f"cannot be read ({reason.strerror or reason})"
     return {"sha256": sha256, "width": 0, "height": 0, "error": error}, None
+
+
+def digest(source):
+    """The sha256 of a picture, by its bytes or its array."""
+    return hashlib.sha256(source if isinstance(source, bytes) else _array_bytes(source)).hexdigest()
 
 
 def _array_bytes(array):

@@ -36,6 +36,23 @@ def resize(pixels, size, rule):
     raise ValueError(f"resize rule {rule!r}; allowed: {', '.join(RULES)}")
 
 
+def place(width, height, size, rule):
+    """(left, top, right, bottom) of the square that `fit` makes on a picture of width x height, in shares of its sides.
+
+    What reaches beyond 0..1 was filled; what of the picture lies outside was lost.
+    """
+    if rule == "crop":
+        side = min(height, width)
+        left, top = (width - side) // 2, (height - side) // 2
+        return left / width, top / height, (left + side) / width, (top + side) / height
+    if rule == "squash":
+        return 0.0, 0.0, 1.0, 1.0
+    longest = max(height, width)
+    rows, columns = (max(1, round(side * size / longest)) for side in (height, width))
+    left, top = (size - columns) // 2, (size - rows) // 2
+    return -left / columns, -top / rows, (size - left) / columns, (size - top) / rows
+
+
 def to_channels(pixels, channels):
     """uint8 (height, width, 1 or 3) -> (height, width, channels): grey repeated, colour by ITU-R 601 luma."""
     if channels not in (1, 3):

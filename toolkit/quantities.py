@@ -1,0 +1,41 @@
+"""Times, sizes and rates as people write them."""
+
+import re
+
+from toolkit.errors import OptionError
+
+STAGES = ("head", "layer4", "layer3", "layer2", "layer1", "stem")
+
+
+def rates(text):
+    """{"head": 1e-3, ...} from "head=1e-3,layer4=1e-4"; None stays None."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        stage, _, value = part.partition("=")
+        try:
+            found[stage.strip()] = float(value)
+        except ValueError:
+            raise OptionError(f"--rates {text!r}: {part!r} is not STAGE=RATE, such as layer4=1e-4.") from None
+        if stage.strip() not in STAGES or not 0 < found[stage.strip()] <= 10:
+            raise OptionError(f"--rates {text!r}: allowed are rates from 0 to 10 for {', '.join(STAGES)}.")
+    return found
+
+
+def seconds(text):
+    """Seconds of "90s", "10m" or "2h"; None stays None."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match or float(match[1]) <= 0:
+        raise OptionError(f"--time-budget {text!r}: wanted a time such as 90s, 10m or 2h.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def size(text, name="--cache-limit"):
+    """Bytes of "500MB", "20GB" or "1TB" (powers of 1000); "0" keeps nothing."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?", text.strip().lower())
+    if not match:
+        raise OptionError(f"{name} {text!r}: wanted a size such as 500MB or 20GB.")
+    return int(float(match[1]) * 1000 ** ("", "k", "m", "g", "t").index(match[2]))
