@@ -80,7 +80,8 @@ def by_stage(told, name):
     if not rows:
         st.caption("All zero.")
         return
-    stages = list(dict.fromkeys(row["of"] for row in rows))
+    known = list(STAGE_COLOURS)
+    stages = sorted({row["of"] for row in rows}, key=lambda one: (known.index(one) if one in known else 99, one))
     colours = {stage: STAGE_COLOURS.get(stage, OTHER) for stage in stages}
     said = "; ".join(f"{stage} {span([row for row in rows if row['of'] == stage])}" for stage in stages)
     st.altair_chart(lines(rows, title.lower(), colours, told, True), width="stretch", alt=f"{title} by stage: {said}.")
@@ -117,7 +118,7 @@ def lines(rows, title, colours, told, powers=False, level=None, best=None):
         detail="round:N",
         tooltip=[altair.Tooltip("at:Q", title="epoch"), altair.Tooltip("of:N", title="of"),
                  altair.Tooltip("value:Q", title=title, format=".4g"), altair.Tooltip("stage:N", title="round")])
-    layers = [base.mark_line(point=altair.OverlayMarkDef(size=28), clip=True)]
+    layers = [base.mark_line(point=altair.OverlayMarkDef(size=28))]
     if level is not None:
         layers += across(level, "probe")
     if best is not None:

@@ -139,9 +139,14 @@ def sure(count):
     st.markdown(f"{count} {'run goes' if count == 1 else 'runs go'} for good, {deleting.size(found)}: models, scores "
                 "and reports. This cannot be undone.")
     with st.container(horizontal=True):
-        if st.button("Delete for good", type="primary", key="trash-yes"):
-            if rest := trash.empty(frame.root()):
-                st.session_state["trash-fault"] = f"{rest} could not be deleted: the system does not allow it."
-            st.rerun()
+        st.button("Delete for good", type="primary", key="trash-yes", on_click=emptied)
         if st.button("Keep them", key="trash-no"):
             st.rerun()
+    if not trash.listed(frame.root()) or "trash-fault" in st.session_state:
+        st.rerun()
+
+
+def emptied():
+    """Empty the trash."""
+    if rest := trash.empty(frame.root()):
+        st.session_state["trash-fault"] = f"{rest} could not be deleted: the system does not allow it."

@@ -25,7 +25,7 @@ def page(run):
     head(run)
     ending.dialog(run)
     st.fragment(news, run_every="1s" if run.state.live else None)(run.id, run.state.live)
-    if run.state.name == "finished":
+    if run.scores and not run.state.live:
         results(run)
     st.fragment(curves, run_every="2s" if run.state.live else None)(run.id)
     details(run)
@@ -71,7 +71,7 @@ def at_work(run):
 def phase(state):
     """The phase in words."""
     if state.name == "stopping":
-        return "Stopping: it ends at the next safe point, measures the best so far and writes its report."
+        return f"Stopping at the next safe point; the best so far is then measured. {plain(state.message)}"
     if state.name == "starting":
         return "Starting. The first word takes some seconds."
     return plain(state.message or history.PHASES.get(state.phase, "Working"))
@@ -139,7 +139,8 @@ def results(run):
             st.metric("Model kept", "first answer" if run.chosen == "probe" else plain(run.chosen), border=True,
                       width=190, help="The probe, or the deepest stage that was tuned.")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("See the results", type="primary", icon=":material/insights:", key="run-results"):
+        kind = "primary" if run.state.name == "finished" else "secondary"
+        if st.button("See the results", type=kind, icon=":material/insights:", key="run-results"):
             frame.go("results", run=run.id)
         frame.link("use", "Use this model", ":material/photo_camera:", run=run.id)
         if paths(run.folder).report.exists():
