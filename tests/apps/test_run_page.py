@@ -229,7 +229,7 @@ def test_how_it_was_begun_can_be_typed(root):
 
 def test_failed_before_there_was_a_run_shows_the_commands_own_words(root):
     home = folders.own(root, "starts")
-    (home / "runs-one.json").write_text('{"module": "finetune", "command": ["finetune", "/nowhere"], "data": "/nowhere"}')
+    (home / "runs-one.json").write_text('{"module": "finetune", "command": ["finetune", "/nowhere"], "data": "/no"}')
     (home / "runs-one.log").write_text("error: /nowhere does not exist; check [the](http://evil.example) name.\n")
     page = opened(run="one")
     assert words(page).count("/nowhere does not exist; check [the](http://evil.example) name.") >= 1
@@ -326,7 +326,8 @@ def test_a_comparison_needs_two_runs(root, asked):
 
 
 @pytest.mark.parametrize("score, words", [
-    ({"value": 0.1, "low": 0.05, "high": 0.2}, "B is better"), ({"value": -0.1, "low": -0.2, "high": -0.01}, "A is better"),
+    ({"value": 0.1, "low": 0.05, "high": 0.2}, "B is better"),
+    ({"value": -0.1, "low": -0.2, "high": -0.01}, "A is better"),
     ({"value": 0.1, "low": -0.05, "high": 0.2}, "no difference is proved on 30 pictures"),
     ({"value": 0.1, "low": None, "high": None}, "no interval: too few pictures or groups")])
 def test_a_verdict_says_no_more_than_the_interval(score, words):

@@ -29,7 +29,7 @@ def test_F4_the_same_test_pictures_are_compared_with_an_interval(tmp_path):
     found = comparison.difference(two, one)
     assert found.reason == "" and found.pictures == 24
     for name in ("roc_auc", "balanced_accuracy"):
-        first, second = (json.loads((folder / "metrics.json").read_text())["test"][name]["value"] for folder in (one, two))
+        first, second = (json.loads((run / "metrics.json").read_text())["test"][name]["value"] for run in (one, two))
         score = found.scores[name]
         assert score["value"] == pytest.approx(second - first) and score["low"] <= score["value"] <= score["high"]
 

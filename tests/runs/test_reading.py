@@ -91,7 +91,7 @@ def test_E11_half_a_last_line_is_left_out_and_junk_is_counted(tmp_path):
 def test_events_keep_their_order_though_a_clock_jumps(tmp_path):
     path = tmp_path / "events.jsonl"
     times = ["2026-03-02T10:00:00+00:00", "2026-03-01T10:00:00+00:00", "2026-03-03T10:00:00+00:00"]
-    path.write_text("".join(json.dumps({"phase": "tune", "time": one, "step": n}) + "\n" for n, one in enumerate(times)))
+    path.write_text("".join(json.dumps({"phase": "x", "time": one, "step": n}) + "\n" for n, one in enumerate(times)))
     assert [event["step"] for event in reading.events(path)[0]] == [0, 1, 2]
 
 
