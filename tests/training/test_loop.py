@@ -64,8 +64,8 @@ def test_epochs_bound_the_training_and_are_told():
     assert state.epoch == 2 and seen == [1, 2] and model.asked == [("x", "t", "w")] * 4
     assert [place for place, _ in ticks] == [1, 2, 1, 2]
     assert [loss for _, loss in ticks] == pytest.approx([math.nan, 1, math.nan, 3], nan_ok=True)  # of the step before
-    assert state.history == [{"epoch": 1, "train_loss": 2.0, "validation_loss": 0.9},
-                             {"epoch": 2, "train_loss": 4.0, "validation_loss": 0.8}]
+    assert state.history == [{"epoch": 1, "train_loss": 1.5, "validation_loss": 0.9},
+                             {"epoch": 2, "train_loss": 3.5, "validation_loss": 0.8}]
 
 
 class Flowing(Counter):

@@ -45,7 +45,7 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
             raise DivergedError(f"the validation loss became {scores['validation_loss']} in epoch {state.epoch + 1}; "
                                 "try a lower --learning-rate. The best finite model is kept.")
         state.epoch += 1
-        state.history.append({"epoch": state.epoch, "train_loss": figures[-1][0] if figures else math.nan, **scores})
+        state.history.append({"epoch": state.epoch, "train_loss": mean_loss(figures), **scores})
         if step.stages:
             state.history[-1]["gradient_norms"] = means(step.stages, figures)
         state.last = weights_of(model)
@@ -85,6 +85,11 @@ def read(figures, epoch, step):
         raise DivergedError(f"the training loss became {found[0]} in epoch {epoch}, step {step}; "
                             "try a lower --learning-rate. The best finite model is kept.")
     return found
+
+
+def mean_loss(figures):
+    """Mean of the steps' losses: that of one step alone says little of an epoch."""
+    return float(np.mean([row[0] for row in figures])) if figures else math.nan
 
 
 def means(names, figures):
