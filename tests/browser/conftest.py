@@ -66,7 +66,12 @@ def watched(browser, server, **more):
     with harness.context(browser, server, **more) as context:
         found = context.new_page()
         found.watch = context.watch
-        yield found
+        try:
+            yield found
+        except BaseException:
+            with contextlib.suppress(Exception):
+                print(found.url, harness.words(found), *context.watch.said, sep="\n")  # what pytest shows of a failure
+            raise
         assert context.watch.faults() == []
 
 
