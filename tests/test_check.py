@@ -48,6 +48,9 @@ def test_what_is_shown_is_what_a_run_uses_and_decodes_no_more(data, tmp_path, mo
     assert runs.tune(data, *options, "--backbone", "cifar_resnet20", "--weights", weights, "--probe-only",
                      "--resamples", 100, "--run-dir", tmp_path / "run") == 0
     pandas.testing.assert_frame_equal(shown, pandas.read_csv(tmp_path / "run" / "manifest.csv"))
+    measured = shown[shown["split"] != "train"]
+    with zipfile.ZipFile(tmp_path / "run" / "thumbnails.zip") as archive:
+        assert {name[:16] for name in archive.namelist()} == {sha256[:16] for sha256 in measured["sha256"]}
     counts = runs.read(tmp_path / "check" / "doctor.json")["counts"]
     assert counts == runs.read(tmp_path / "run" / "doctor.json")["counts"]
     assert counts == {part: {name: int(((shown["split"] == part) & (shown["label"] == name)).sum())

@@ -1,5 +1,7 @@
 """A finished model on other labelled pictures: the same scores as in its run, and a word where they are not new."""
 
+import zipfile
+
 import numpy as np
 import pandas
 import pytest
@@ -60,6 +62,8 @@ def test_other_pictures_are_measured_with_intervals_and_named(trained, others, t
     assert sorted((path.name, path.stat().st_mtime_ns) for path in trained[0].iterdir()) == before
     manifest = pandas.read_csv(tmp_path / "out" / "manifest.csv")
     assert set(manifest["split"]) == {"test"} and len(manifest) == 24
+    with zipfile.ZipFile(tmp_path / "out" / "thumbnails.zip") as archive:
+        assert sorted(archive.namelist()) == sorted(f"{sha256[:16]}.jpg" for sha256 in manifest["sha256"])
 
 
 def test_A9_pictures_of_the_training_are_warned_of_and_refused_by_strict(trained, tmp_path, capfd):

@@ -26,24 +26,27 @@ USUAL = "balanced"
 LIGHT = 0.35   # share of the time and memory of loading TensorFlow that Keras takes on OpenVINO alone
 
 
-def work(plans, samples, listing, store):
-    """The estimate, ready for JSON, of {preset: options.Estimate}; listing: seconds that it took."""
+def work(plans, samples, listing, store, step):
+    """The estimate, ready for JSON, of {preset: options.Estimate}; listing: seconds that it took.
+
+    step(text): called between two kinds of work, and may raise.
+    """
     from toolkit.steps import costs, trial
 
     chosen = plans.get(USUAL) or next(iter(plans.values()))
     before = trial.peak()
     start, where = trial.timed(lambda: device.use(chosen.device, chosen.devices))
     loaded = trial.peak() - before
-    say(f"Reading some of {len(samples)} pictures.")
+    step(f"Reading some of {len(samples)} pictures.")
     case, taken = trial.pictures(chosen, samples, store)
     taken |= trial.smaller_things(case.classes, store.scratch)
-    say(f"Looking at them with {chosen.backbone}.")
+    step(f"Looking at them with {chosen.backbone}.")
     tried = trial.network(chosen, case, store, trial.stand_in(say, where), trial.Watch(say))
     counts = counted(samples, chosen)
     rules = {name: ruled(one, tried, counts, where) for name, one in plans.items()}
     learning = next((rule for rule, _ in rules.values() if rule.rounds), None)
     if learning:
-        say(f"Training {learning.rounds[0][-1]} for a few steps.")
+        step(f"Training {learning.rounds[0][-1]} for a few steps.")
         trial.training(chosen, tried, learning, store)
     lighter = (1 - LIGHT) * without_tensorflow(chosen, where)
     paces = costs.Paces(chosen.size, start, start * (1 - lighter), listing, **taken, **tried.taken)
@@ -116,9 +119,9 @@ def estimate(plans):
     learn.check(chosen)
     say("Listing the pictures.")
     listing, samples = trial.timed(lambda: look.listed(chosen))
-    with tempfile.TemporaryDirectory(prefix="toolkit-") as scratch, trial.Remembering(
+    with errors.Interrupts() as stop, tempfile.TemporaryDirectory(prefix="toolkit-") as scratch, trial.Remembering(
             chosen.cache_dir, options.size(chosen.cache_limit), Path(scratch) / "trial", say) as store:
-        found = work(plans, samples, listing, store)
+        found = work(plans, samples, listing, store, lambda text: (stop(), say(text)))
     found["machine"] |= {"memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "busy": busy}
     return found
 

@@ -1,8 +1,8 @@
 """python -m toolkit.evaluate RUN_OR_MODEL DATA: a finished model on labelled pictures that it has not seen.
 
-Leaves a run folder of its own: metrics.json, predictions.csv, manifest.csv, doctor.json. The model's own run folder is
-read, for the pictures that it was trained on, and not changed. Waits while a run computes on its device; a file named
-stop in its folder ends it, with exit code 0.
+Leaves a run folder of its own: metrics.json, predictions.csv, manifest.csv, doctor.json, thumbnails.zip. The model's
+own run folder is read, for the pictures that it was trained on, and not changed. Waits while a run computes on its
+device; a file named stop in its folder ends it, with exit code 0.
 """
 
 import sys
