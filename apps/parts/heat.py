@@ -1,8 +1,6 @@
 """Where the model looked: heat maps that are there, and those that are computed on demand."""
 
 import os
-from pathlib import Path
-
 import streamlit as st
 
 from apps.parts import frame
@@ -12,6 +10,8 @@ from toolkit.run import paths
 from toolkit.runs import launch
 
 KIND = "heatmaps"
+MEANING = ("Warm colours: what speaks for that answer, relative to the strongest place of this picture. It shows what the "
+           "model went by, not whether it is right.")
 
 
 def there(run, key):
@@ -38,7 +38,10 @@ def arguments(run, keys):
 
 def offer(run, key, keys):
     """A button that computes the heat maps of the pictures `keys`; how far it is, where that was done."""
-    if there(run, key) or not key or not possible(run):
+    if there(run, key):
+        st.caption(MEANING)
+        return
+    if not key or not possible(run):
         return
     if launch.alive(frame.root(), KIND, run.id):
         progress(run)
@@ -81,11 +84,5 @@ def progress(run):
         st.rerun()
     wanted = asked(run)
     done = sum(there(run, key) for key in wanted)
-    said = launch.log(frame.root(), KIND, run.id, 1)
     st.progress(done / max(1, len(wanted)), f"Heat maps: {done} of {len(wanted)}" if done else
-                plain(said[0] if said else "The model is being loaded"))
-
-
-def command(run):
-    """What a person would type for all of them."""
-    return launch.command("heatmaps", [Path(run.folder)])
+                "The model is being loaded")
