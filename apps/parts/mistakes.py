@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from apps.parts import address, frame, matrix, picture
+from apps.parts import address, matrix, picture
 from apps.parts.grid import grid
 from apps.parts.plain import plain
 from toolkit.errors import plain as printable

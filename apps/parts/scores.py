@@ -43,6 +43,7 @@ def page(found):
     classes(found, part)
     mixed_up(found, part)
     knowledge(found)
+    odd(found)
 
 
 def tiles(block):
@@ -131,3 +132,13 @@ def knowledge(found):
     """What the model has seen and what not."""
     st.subheader("What the model knows, and what it does not", anchor=False)
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in kept.knowledge(found)))
+
+
+def odd(found):
+    """What was found wrong with the data, beside what falsifies scores and stands on top."""
+    others = [one for one in found.findings if one.severity != "note" and one.check not in kept.FALSIFYING]
+    if not others:
+        return
+    with st.expander(f"What is odd about the data ({len(others)})", icon=":material/warning:"):
+        for one in others:
+            st.markdown(f"{plain(one.sentence)} {plain(one.remedy)}")

@@ -1,6 +1,5 @@
 """From which probability on a class is acted upon: chosen on validation pictures, its effect shown on test pictures."""
 
-import numpy as np
 import streamlit as st
 
 from apps.parts import address, curves

@@ -91,6 +91,7 @@ def test_D1_F1_the_verdict_comes_first_with_the_numbers_of_the_report(run):
         for block in (told["test"], told["probe"]["test"], told["baseline"]["majority"]):
             assert report.number(block[name]["value"]) in cells(page), title
     assert "used once" in said and "groups" in said and told["why"] in said
+    assert "1 picture under more than one class. Decide which class is right." in said
 
 
 def test_D6_classes_stand_with_their_counts_and_limits(run):

@@ -1,7 +1,5 @@
 """The statistics of a threshold: by hand, by Bayes, and beside scikit-learn."""
 
-import math
-
 import numpy as np
 import pytest
 
