@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from apps.parts import frame, picking
+from apps.parts import enlarged, frame, picking
+from apps.parts.enlarged import named, source
 from apps.parts.grid import grid
 from apps.parts.plain import plain, short
 from toolkit.errors import ToolkitError
@@ -11,7 +12,6 @@ from toolkit.runs import answers, folders, thresholds
 PAGE = 60          # pictures at a time
 EARLIER = 8        # answers that are listed at once
 TOLD = 6           # classes whose numbers are shown above the table
-BARS = 8           # classes of one picture
 SHOWS = {"all": "All", "unsure": "Not sure", "sure": "Sure", "unreadable": "Could not be read"}
 ORDERS = {"asked": "as they came", "unsure first": "least sure first", "sure first": "surest first",
           "by class": "by answer"}
@@ -111,7 +111,7 @@ def result(answer):
         listed(answer, found, marks, where, below)
     else:
         st.info("No picture is like that.")
-    of_row(answer, found, marks, below)
+    enlarged.of_address(answer, found, lambda row: mark(found, marks, row, below), where)
 
 
 def bounds(answer, classes):
@@ -183,21 +183,10 @@ def listed(answer, found, marks, where, below):
         (gallery if st.session_state.get("view") == "pictures" else table)(answer, found, marks, some, below)
 
 
-def source(answer, key):
-    """The address of a small picture; None where there is none."""
-    return frame.url("picture", answers.KIND, answer.id, f"{key}.jpg") if key else None
-
-
 def mark(found, marks, row, below):
     """What is to be said of a row in a word or two."""
     unsure = found.rows["confidence"].iat[row] < below
     return ", ".join([*(["not sure"] if unsure else []), *([f"above your threshold: {marks[row]}"] if marks[row] else [])])
-
-
-def named(answer, path):
-    """A picture's path from where the person who asked knows it."""
-    above = [f"{place.rstrip('/')}/" for place in answer.pictures if path.startswith(f"{place.rstrip('/')}/")]
-    return path[len(max(above, key=len)):] if above else path
 
 
 def table(answer, found, marks, some, below):
@@ -239,39 +228,6 @@ def gallery(answer, found, marks, some, below):
     clicked = grid(items, "use-grid", selected=st.query_params.get("picture"), label="Pictures with their answers")
     if clicked is not None:
         st.query_params["picture"] = clicked
-
-
-def of_row(answer, found, marks, below):
-    """The picture that the address names, large."""
-    asked = st.query_params.get("picture", "")
-    if asked.isdecimal() and len(asked) < 9 and int(asked) < len(found):
-        large(answer, found, marks, below)
-
-
-def closed():
-    """The address forgets the picture."""
-    st.query_params.pop("picture", None)
-
-
-@st.dialog("Picture", width="large", on_dismiss=closed)
-def large(answer, found, marks, below):
-    """One picture with its probabilities."""
-    row = int(st.query_params.get("picture", "0"))
-    facts = found.rows.iloc[row]
-    if facts["error"]:
-        st.error(f"This file could not be read: {plain(facts['error'])}")
-        st.text(short(facts["path"], 90))
-        return
-    if facts["key"]:
-        st.markdown(f"![{plain(facts['predicted'])}]({source(answer, facts['key'])}?full=1)", text_alignment="center")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(plain(facts["predicted"]), icon=":material/label:", color="blue")
-        if said := mark(found, marks, row, below):
-            st.badge(plain(said), icon=":material/flag:", color="orange")
-    ranked = sorted(zip(found.probabilities[row], found.classes), reverse=True)[:BARS]
-    for probability, name in ranked:
-        st.progress(min(1.0, float(probability)), f"{plain(short(name, 60))} {probability:.3f}")
-    st.text(short(facts["path"], 90))
 
 
 def earlier(run=None):

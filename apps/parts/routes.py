@@ -3,7 +3,7 @@
 | path | answer |
 | --- | --- |
 | GET /picture/KIND/ID/KEY.jpg | small copy of a picture; `?full=1`: the picture itself, at most FULL pixels |
-| GET /heat/ID/KEY/CLASS.png | heat map to lay over it |
+| GET /heat/ID/KEY/CLASS.png, /heat/KIND/ID/KEY/CLASS.png | heat map to lay over it |
 | GET /download/ID/FILE, /download/KIND/ID/FILE | a file of a run, one of FILES, to keep; ranges are served |
 | GET /report/ID | the report, in a page that can do nothing |
 | GET, POST, DELETE /upload/ID | see apps.parts.uploads |
@@ -49,6 +49,7 @@ def routes(settings):
     table = [
         ("/picture/{kind}/{id}/{key}.jpg", here.picture, ["GET"]),
         ("/heat/{id}/{key}/{number}.png", here.heat, ["GET"]),
+        ("/heat/{kind}/{id}/{key}/{number}.png", here.heat, ["GET"]),
         ("/download/{id}/{file}", here.download, ["GET"]), ("/download/{kind}/{id}/{file}", here.download, ["GET"]),
         ("/report/{id}", here.report, ["GET"]), ("/upload/{id}", kept.listed, ["GET"]),
         ("/upload/{id}", kept.received, ["POST"]), ("/upload/{id}", kept.removed, ["DELETE"]),

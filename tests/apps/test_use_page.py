@@ -155,11 +155,43 @@ def test_a_chosen_threshold_marks_pictures(root):
 
 def test_one_picture_is_shown_large(root):
     make_answers.answered(root, "x", n=30, unreadable=(3,))
-    said = words(opened(answer="x", picture="0"))
-    assert "?full=1)" in said and "/new/000.png" in said
+    page = opened(answer="x", picture="0")
+    assert "1 of 30" in words(page) and "000.png" in words(page)
+    assert len(page.get("progress")) == len(make_runs.CLASSES)
     assert "could not be read: empty file" in words(opened(answer="x", picture="3"))
     for other in ("30", "-1", "²", "9" * 50):
-        assert "?full=1)" not in words(opened(answer="x", picture=other))
+        assert not any(one.key == "use-next" for one in opened(answer="x", picture=other).button)
+
+
+def test_one_leads_to_the_next_in_the_order_that_is_shown(root):
+    make_answers.answered(root, "x", n=30)
+    order = answers.chosen(answers.table(root / ".dashboard/predictions/x"), order="unsure first")
+    page = opened(answer="x", order="unsure first", picture=str(order[1]))
+    assert "2 of 30" in words(page)
+    button(page, "Next").click().run()
+    assert page.query_params["picture"] == str(order[2])
+
+
+def test_where_the_model_looked_is_asked_for_once_and_shown_when_it_is_there(root, asked):
+    folder = make_answers.answered(root, "x", n=30)
+    page = opened(answer="x", picture="2")
+    button(page, "Show what the model looked at").click().run()
+    (place, kind, name, module, arguments), = asked
+    assert (kind, name, module) == (answers.HEAT, "x", "heatmaps")
+    assert arguments == ["/models/model.keras", "/new/002.png", "--out", folder / "heatmaps"]
+    key = answers.table(folder).rows["key"][2]
+    (folder / "heatmaps").mkdir()
+    (folder / "heatmaps" / f"{key}.npz").write_bytes(b"")
+    page = opened(answer="x", picture="2")
+    assert not any(one.key == "use-heat" for one in page.button)
+
+
+def test_why_there_is_no_heat_map_is_said(root, monkeypatch):
+    make_answers.answered(root, "x", n=30)
+    monkeypatch.setattr(launch, "record", lambda *place: {"command": ["heatmaps", "m", "/new/002.png"]})
+    monkeypatch.setattr(launch, "complaint", lambda *place: "memory ran out")
+    assert "memory ran out" in words(opened(answer="x", picture="2"))
+    assert "memory ran out" not in words(opened(answer="x", picture="1"))
 
 
 def test_D4_work_that_failed_says_why(root):

@@ -4,6 +4,7 @@
     predictions.csv   a row a picture, as python -m toolkit.predict leaves it; there once it is answered
     manifest.csv      for each of these rows the file and its sha256
     thumbnails.zip    small copies, by key
+    heatmaps/         what in a picture speaks for each class, where somebody asked
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from toolkit.files import to_json, write_atomic
 from toolkit.run import FILES, now
 from toolkit.runs import folders, launch, listing, predicted, reading, tables, uploads
 
-KIND = "predictions"
+KIND, HEAT = "predictions", "answer-heat"
 FACTS = "answer.json"
 DIGEST = re.compile("[0-9a-f]{64}")
 NEWS = re.compile(r"([\d,]+) of ([\d,]+) (pictures|files of the zip), about (\d+) s left")
@@ -166,8 +167,10 @@ def delete(root, name):
         return
     if launch.alive(root, KIND, name):
         raise OptionError("The model is still looking at these pictures; stop it first.")
+    launch.end(root, HEAT, name)
     shutil.rmtree(found.folder, ignore_errors=True)
-    launch.forget(root, KIND, name)
+    for kind in (KIND, HEAT):
+        launch.forget(root, kind, name)
     if found.upload not in {one.upload for one in answers(root)}:
         with contextlib.suppress(OptionError):  # it is no upload, or a run was made of it
             uploads.remove(root, found.upload)
@@ -176,6 +179,18 @@ def delete(root, name):
 def stop(root, name):
     """End the work on an answer; what it found so far is not kept."""
     return launch.end(root, KIND, name)
+
+
+def explain(root, found, key, file):
+    """Begin to compute the heat maps of one picture of an Answer, unless some are being computed -> launch.Started."""
+    out = found.folder / FILES["heatmaps"]
+    return launch.start(root, HEAT, found.id, "heatmaps", [found.model, file, "--out", out],
+                        wish=[HEAT, found.id, key])
+
+
+def explained(found, key):
+    """Whether a picture has its heat maps."""
+    return bool(key) and (found.folder / FILES["heatmaps"] / f"{key}.npz").is_file()
 
 
 def table(folder):
