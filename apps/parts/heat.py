@@ -10,8 +10,8 @@ from toolkit.run import paths
 from toolkit.runs import launch
 
 KIND = "heatmaps"
-MEANING = ("Warm colours: what speaks for that answer, relative to the strongest place of this picture. It shows what the "
-           "model went by, not whether it is right.")
+MEANING = ("Warm colours: what speaks for that answer, relative to the strongest place of this picture. It shows what "
+           "the model went by, not whether it is right.")
 
 
 def there(run, key):
