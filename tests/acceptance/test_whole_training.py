@@ -8,8 +8,8 @@ from toolkit import artifact, backbones
 from toolkit.training import thaw
 
 FILES = {"run.json", "events.jsonl", "status.json", "log.txt", "manifest.csv", "predictions.csv", "metrics.json",
-         "doctor.json", "thumbnails.zip", "report.html", "model_card.md", "figures", "model.keras", "model.json", "checkpoints",
-         "lock"}
+         "doctor.json", "thumbnails.zip", "report.html", "model_card.md", "figures", "model.keras", "model.json",
+         "checkpoints", "lock"}
 GOOD = ("metrics.json", "predictions.csv", "model.keras", "model.json", "report.html", "model_card.md")
 
 
