@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.parts import frame, learning
+from apps.parts import frame, lines
 from apps.parts.plain import plain
 from apps.parts.watch import interval, number
 from toolkit.runs import comparison, history, listing
@@ -102,14 +102,15 @@ def learnt(runs, marks):
     if not rows:
         return
     st.subheader("How they learnt", anchor=False)
-    colours = {marks[run.id]: colour for run, colour in zip(runs, COLOURS)}
+    told = {row["of"] for row in rows}
+    colours = {marks[run.id]: colour for run, colour in zip(runs, COLOURS) if marks[run.id] in told}
     figures = [name for name in CURVES if any(row["figure"] == name for row in rows)]
     for column, name in zip(st.columns(len(figures), gap="large"), figures):
         some = [row for row in rows if row["figure"] == name]
         with column:
             st.markdown(f"**{CURVES[name]}**")
-            st.altair_chart(learning.lines(some, CURVES[name].lower(), colours, history.History()), width="stretch",
-                            alt=f"{CURVES[name]} of the runs {', '.join(colours)} by epoch.")
+            lines.drawn(some, CURVES[name].lower(), colours,
+                        alt=f"{CURVES[name]} of the runs {', '.join(colours)} by epoch.")
     with st.expander("The numbers", icon=":material/table:"):
         st.dataframe([{"run": row["of"], "epoch": row["at"], "round": row["stage"], "figure": CURVES[row["figure"]],
                        "value": row["value"]} for row in rows], hide_index=True, alt="Figures of every epoch")

@@ -5,8 +5,8 @@ What is drawn stands as a table beneath, for whoever does not see it.
 
 import streamlit as st
 
-HEIGHT = 270  # pixels, with legend and axes
-POWER = "datum.value < 0.001 ? format(datum.value, '.0e') : format(datum.value, '~g')"  # of a mark on an axis
+from apps.parts import lines
+
 KINDS = {  # of a figure: (words, colour seen on light and on dark): always the same
     "train_loss": ("training", "#1f7fc8"), "validation_loss": ("validation", "#d9622b"),
     "validation_roc_auc": ("validation AUC", "#d9622b"),
@@ -54,8 +54,8 @@ def losses(told):
     rows = [{"at": row["at"], "value": row[name], "of": KINDS[name][0], "round": row["round"], "stage": row["stage"]}
             for row in told.epochs for name in ("train_loss", "validation_loss") if name in row]
     best = told.best
-    st.altair_chart(lines(rows, "loss", {words: colour for words, colour in list(KINDS.values())[:2]}, told,
-                          best=best["at"] if best else None), width="stretch", alt=spoken_loss(told))
+    lines.drawn(rows, "loss", dict(list(KINDS.values())[:2]), told.rounds, spoken_loss(told),
+                best=best["at"] if best else None)
 
 
 def auc(told):
@@ -67,8 +67,8 @@ def auc(told):
         st.caption("Not defined: the validation pictures lack a class.")
         return
     said = f"; the probe's is {told.probe:.3f}" if told.probe is not None else ""
-    st.altair_chart(lines(rows, "AUC", {"tuned": KINDS["validation_roc_auc"][1]}, told, level=told.probe),
-                    width="stretch", alt=f"Validation AUC, {span(rows)}{said}.")
+    lines.drawn(rows, "AUC", {"tuned": KINDS["validation_roc_auc"][1]}, told.rounds,
+                f"Validation AUC, {span(rows)}{said}.", level=told.probe)
 
 
 def by_stage(told, name):
@@ -84,7 +84,7 @@ def by_stage(told, name):
     stages = sorted({row["of"] for row in rows}, key=lambda one: (known.index(one) if one in known else 99, one))
     colours = {stage: STAGE_COLOURS.get(stage, OTHER) for stage in stages}
     said = "; ".join(f"{stage} {span([row for row in rows if row['of'] == stage])}" for stage in stages)
-    st.altair_chart(lines(rows, title.lower(), colours, told, True), width="stretch", alt=f"{title} by stage: {said}.")
+    lines.drawn(rows, title.lower(), colours, told.rounds, f"{title} by stage: {said}.", powers=True)
 
 
 def span(rows):
@@ -97,62 +97,6 @@ def spoken_loss(told):
     best = told.best
     return f"Loss over {len(told.epochs)} epochs" + (
         f"; the best validation loss, {best['validation_loss']:.3f}, is that of epoch {best['at']}." if best else ".")
-
-
-def lines(rows, title, colours, told, powers=False, level=None, best=None):
-    """The Altair chart of `rows` {at, value, of, round}: a line of each `of` in its colour, parted by rounds.
-
-    level: a value drawn across, of the probe; best: an epoch that is marked.
-    """
-    import altair
-    import pandas
-
-    table = pandas.DataFrame(rows)
-    base = altair.Chart(table).encode(
-        x=altair.X("at:Q", title="epoch", axis=altair.Axis(tickMinStep=1, format="d"),
-                   scale=altair.Scale(domain=[1, max(2, int(table["at"].max()))], nice=False)),
-        y=altair.Y("value:Q", title=None, scale=altair.Scale(type="log") if powers else altair.Scale(zero=False),
-                   axis=altair.Axis(labelExpr=POWER, tickCount=4) if powers else altair.Axis(format="~g", tickCount=5)),
-        color=altair.Color("of:N", title=None, legend=altair.Legend(orient="top") if len(colours) > 1 else None,
-                           scale=altair.Scale(domain=list(colours), range=list(colours.values()))),
-        detail="round:N",
-        tooltip=[altair.Tooltip("at:Q", title="epoch"), altair.Tooltip("of:N", title="of"),
-                 altair.Tooltip("value:Q", title=title, format=".4g"), altair.Tooltip("stage:N", title="round")])
-    layers = [base.mark_line(point=altair.OverlayMarkDef(size=28))]
-    if level is not None:
-        layers += across(level, "probe")
-    if best is not None:
-        layers.append(upright([{"at": best, "text": "best"}], [2, 2], "bottom"))
-    if len(told.rounds) > 1:
-        layers.append(upright([{"at": at - 0.5 if at > 1 else 1, "text": stage} for stage, at in told.rounds.items()],
-                              [6, 3], "top"))
-    return altair.layer(*layers).properties(height=HEIGHT)
-
-
-def ink():
-    """The colour of what is written into a chart."""
-    return "#b0b8bd" if st.context.theme.type == "dark" else "#5c5f66"
-
-
-def across(value, text):
-    """A level line with its name."""
-    import altair
-    import pandas
-
-    chart = altair.Chart(pandas.DataFrame([{"value": value, "text": f"{text} {value:.3f}"}])).encode(y="value:Q")
-    return [chart.mark_rule(strokeDash=[6, 4], color=ink(), strokeWidth=1.5),
-            chart.mark_text(align="right", dy=-8, color=ink()).encode(x=altair.value("width"), text="text:N")]
-
-
-def upright(marks, dash, place):
-    """Upright lines [{at, text}], with their names at the top or bottom."""
-    import altair
-    import pandas
-
-    chart = altair.Chart(pandas.DataFrame(marks))
-    return chart.mark_rule(strokeDash=dash, color=ink()).encode(x="at:Q") + chart.mark_text(
-        align="left", dx=4, dy=8 if place == "top" else -8, color=ink()).encode(
-            x="at:Q", y=altair.value(0 if place == "top" else "height"), text="text:N")
 
 
 def numbers(told):
