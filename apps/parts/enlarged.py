@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.parts import frame
+from apps.parts import frame, heat
 from apps.parts.overlay import overlay
 from apps.parts.plain import plain, short
 from toolkit.errors import ToolkitError
@@ -82,7 +82,9 @@ def shown(answer, found, facts):
     first = found.classes.index(facts["predicted"]) if facts["predicted"] in found.classes else 0
     overlay(f"{source(answer, key)}?full=1", f"{named(answer, facts['path'])}, answered {facts['predicted']}",
             "use-overlay", heats, first)
-    if not heats:
+    if heats:
+        st.caption(heat.MEANING)
+    else:
         offer(answer, key, facts["file"])
 
 

@@ -183,7 +183,7 @@ def test_where_the_model_looked_is_asked_for_once_and_shown_when_it_is_there(roo
     (folder / "heatmaps").mkdir()
     (folder / "heatmaps" / f"{key}.npz").write_bytes(b"")
     page = opened(answer="x", picture="2")
-    assert not any(one.key == "use-heat" for one in page.button)
+    assert not any(one.key == "use-heat" for one in page.button) and "Warm colours" in words(page)
 
 
 def test_why_there_is_no_heat_map_is_said(root, monkeypatch):
