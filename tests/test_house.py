@@ -28,7 +28,7 @@ FLOORS = (  # uppermost first; a room imports from the floors below its own, and
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 KNOW_OPTIONS = FLOORS[0] | FLOORS[1] | FLOORS[2]
-COMMANDS = ("finetune", "predict", "evaluate", "backbones", "check", "estimate", "dashboard")
+COMMANDS = ("finetune", "predict", "evaluate", "backbones", "check", "estimate", "heatmaps", "dashboard")
 HEAVY = ("keras", "tensorflow", "jax", "torch", "openvino", "pandas", "matplotlib", "albumentations", "sklearn", "cv2",
          "scipy")
 WIDEST = 120

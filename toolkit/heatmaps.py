@@ -104,12 +104,15 @@ def of_run(chosen, home, classes):
     else:
         order = [*answers.where("test", right=False, order="sure"), *answers.where("test", right=True, order="unsure")]
         wanted = list(dict.fromkeys(key for key in keys[order] if key))[:chosen.limit]
+    if not wanted:
+        raise OptionError(f"{home} does not say which files its test pictures were; name PICTURES.")
     rows = {key: row for row, key in reversed(list(enumerate(keys)))}
     return from_data(home, [(key, *answers.table[["path", "sha256"]].iloc[rows[key]]) for key in wanted])
 
 
 def from_data(home, pictures):
     """The Wanted of (key, path, sha256), read from the data of the run. DataError where those are gone."""
+    from toolkit.runs import predicted
     from toolkit.steps import look
 
     facts = read_json(paths(home).run)
@@ -121,7 +124,7 @@ def from_data(home, pictures):
     except (DataError, ResourceError) as error:
         raise DataError(f"The pictures of the run are read from {asked.data}, and that is not what it was: {error} Put "
                         "the data back, or name PICTURES.") from error
-    rows = {path: row for row, path in enumerate(samples.rows["path"])}
+    rows = {predicted.written(path): row for row, path in enumerate(samples.rows["path"])}
 
     def read(path, sha256):
         from toolkit.pixels import batches, decode

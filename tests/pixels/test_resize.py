@@ -54,3 +54,20 @@ def test_channels():
         resize.to_channels(grey, 2)
     with pytest.raises(ValueError, match="crop, squash, pad"):
         resize.resize(grey, 8, "stretch")
+
+
+@pytest.mark.parametrize("width, height", [(200, 100), (60, 150), (33, 33), (101, 40)])
+def test_the_square_lies_on_the_picture_where_it_was_cut(width, height):
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    pixels = np.stack([x, y, x], -1).astype(np.uint8)
+    for rule in resize.RULES:
+        left, top, right, bottom = resize.place(width, height, 96, rule)
+        seen = resize.resize(pixels, 96, rule)[48 - 24:48 + 24, 48 - 24:48 + 24].astype(float) / 255
+        inner = np.abs(seen - 0.5).max(-1) < 0.4  # what was not filled up
+        assert inner.any()
+        columns, rows = np.meshgrid((np.arange(24, 72) + 0.5) / 96, (np.arange(24, 72) + 0.5) / 96)
+        assert np.abs(left + columns * (right - left) - seen[..., 0])[inner].max() < 0.04, rule
+        assert np.abs(top + rows * (bottom - top) - seen[..., 1])[inner].max() < 0.04, rule
+    assert resize.place(200, 100, 50, "crop") == (0.25, 0, 0.75, 1)
+    assert resize.place(100, 200, 50, "pad") == (-0.48, 0, 1.52, 1)
+    assert resize.place(9, 5, 50, "squash") == (0, 0, 1, 1)
