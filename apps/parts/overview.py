@@ -9,6 +9,7 @@ from toolkit.progress import spoken
 from toolkit.runs import folders, listing, trash
 
 MOST = 6        # runs beside each other
+UNWANTED = "runs-unwanted"  # in session_state: names that somebody wants to delete
 IN_TRASH = 20   # shown
 ROW = 36        # pixels
 COLUMNS = {"state": "State", "data": "Data", "started": "Started", "time": "Time", "kept": "Model kept", "auc": "AUC",
@@ -21,7 +22,9 @@ def page():
     deleting.undo()
     runs = listing.runs(frame.root())
     if runs:
-        several = st.toggle("Compare runs", key="run-several", help="Choose several, and see them side by side.")
+        several = st.toggle("Choose several", key="run-several", help="To see them side by side, or to delete them.")
+        if names := st.session_state.pop(UNWANTED, None):
+            unwanted(names)
         live = any(run.state.live for run in runs)
         st.fragment(table, run_every="2s" if live else None)(several, live)
     else:
@@ -50,13 +53,13 @@ def table(several, live):
             "run": st.column_config.TextColumn(COLUMNS["run"], width=190)})
     chosen = picked(event, ids)
     if several:
-        beside(chosen)
+        act(chosen)
     elif chosen:
         st.session_state["run-turn"] = turn + 1  # so that it is not chosen any more when one comes back
         st.query_params.from_dict({"run": chosen[0]})
         st.rerun()
     else:
-        st.caption("Tick a run to open it.")
+        st.caption("Tick a run to open it; by keyboard with the arrow keys, then Shift and Space.")
 
 
 def picked(event, ids):
@@ -64,14 +67,46 @@ def picked(event, ids):
     return [ids[row] for row in event["selection"]["rows"] if row < len(ids)]
 
 
-def beside(chosen):
+def act(chosen):
     """What is done with several."""
     fits = 2 <= len(chosen) <= MOST
     words = f"Compare {len(chosen)} runs" if fits else "Compare"
-    if st.button(words, type="primary", icon=":material/compare_arrows:", disabled=not fits, key="run-compare",
-                 help=f"Two to {MOST} runs; tick them in the table."):
-        st.query_params.from_dict({"compare": ",".join(chosen)})
+    with st.container(horizontal=True):
+        if st.button(words, type="primary", icon=":material/compare_arrows:", disabled=not fits, key="run-compare",
+                     help=f"Two to {MOST} runs; tick them in the table."):
+            st.query_params.from_dict({"compare": ",".join(chosen)})
+            st.rerun()
+        if st.button("Delete", icon=":material/delete:", disabled=not chosen, key="run-unwanted-ask"):
+            st.session_state[UNWANTED] = chosen
+            st.rerun()
+
+
+@st.dialog("Delete these runs?")
+def unwanted(names):
+    """The question before several runs go to the trash."""
+    found = [run for name in names if (run := listing.entry(frame.root(), name)) is not None]
+    for run in found[:IN_TRASH]:
+        st.text(run.id)
+    if len(found) > IN_TRASH:
+        st.caption(f"and {len(found) - IN_TRASH} more")
+    total = sum(folders.size(run.folder) for run in found)
+    st.markdown(f"{deleting.size(total)} go to the trash, and can be put back until it is emptied. What is at work stays.")
+    with st.container(horizontal=True):
+        st.button("Move to the trash", type="primary", key="unwanted-yes", on_click=moved, args=(names,))
+        if st.button("Keep them", key="unwanted-no"):
+            st.rerun()
+    if st.session_state.pop("runs-moved", False):
         st.rerun()
+
+
+def moved(names):
+    """Move runs to the trash; what could not be moved is said."""
+    st.session_state["runs-moved"] = True
+    for name in names:
+        try:
+            trash.delete(frame.root(), name)
+        except ToolkitError as error:
+            st.session_state["trash-fault"] = f"{name}: {error}"
 
 
 def rows(runs):
@@ -108,6 +143,8 @@ def auc(run):
 def thrown_away():
     """The trash."""
     names = trash.listed(frame.root())
+    if fault := st.session_state.pop("trash-fault", ""):
+        st.error(plain(fault))
     if not names:
         return
     with st.expander(f"Trash: {len(names)} {'run' if len(names) == 1 else 'runs'}", icon=":material/delete:"):
@@ -120,8 +157,6 @@ def thrown_away():
             st.caption(f"and {len(names) - IN_TRASH} more")
         if st.button("Empty trash", icon=":material/delete_forever:", key="trash-empty"):
             sure(len(names))
-    if fault := st.session_state.pop("trash-fault", ""):
-        st.error(plain(fault))
 
 
 def put_back(name):

@@ -88,7 +88,20 @@ def test_several_are_compared_at_the_switch(root):
     page = opened()
     assert "Compare" not in buttons(page)
     page.toggle(key="run-several").set_value(True).run()
-    assert buttons(page)["Compare"].disabled and not page.exception
+    assert buttons(page)["Compare"].disabled and buttons(page)["Delete"].disabled and not page.exception
+
+
+def test_H8_several_are_deleted_after_a_question_and_none_that_works(root):
+    for name in ("one", "two", "three"):
+        make_runs.finished(root, name)
+    with make_runs.running(root, "busy"):
+        page = opened()
+        page.session_state[overview.UNWANTED] = ["one", "two", "busy"]
+        page.run()
+        assert "go to the trash" in words(page) and [text.value for text in page.text] == ["one", "two", "busy"]
+        buttons(page)["Move to the trash"].click().run()
+        assert not page.exception and "busy: The run is still working" in words(page)
+        assert {run.id for run in listing.runs(root)} == {"three", "busy"}
 
 
 @pytest.mark.parametrize("name", ["nothing", "../runs", "..%2f..", "/etc", "a\0b", "![x](http://evil.example/p.png)"])
