@@ -36,7 +36,8 @@ function made(item, state) {
   const button = element("button", "cell")
   button.type = "button"
   button.dataset.key = item.key
-  button.setAttribute("aria-label", [item.alt || item.caption, item.badge].filter(Boolean).join(", ") || "Picture")
+  const said = item.alt.startsWith(item.caption) ? [item.badge, item.alt] : [item.badge, item.caption, item.alt]
+  button.setAttribute("aria-label", said.filter(Boolean).join(", ") || "Picture")  // begins with what is seen
   const frame = element("span", "frame")
   const image = element("img")
   image.loading = "lazy"
@@ -45,11 +46,11 @@ function made(item, state) {
   image.onerror = () => frame.classList.add("lost")
   if (item.src) image.src = item.src
   else frame.classList.add("lost")
-  frame.append(image, element("span", "none", "no picture"))
+  frame.append(image, element("span", "none"))
   if (item.badge) frame.append(element("span", `badge ${item.tone}`, item.badge))
   button.append(frame)
   if (item.caption) {
-    button.append(element("span", "caption", item.caption))
+    button.append(" ", element("span", "caption", item.caption))
     button.title = item.caption
   }
   button.onclick = () => {

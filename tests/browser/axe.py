@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-VERSION = "4.10.3"
+VERSION = "4.14.1"
 GRAVE = ("serious", "critical")
 MISSING = "axe-core is not here and no npm registry is in reach"
 
