@@ -193,7 +193,8 @@ def test_E10_names_of_runs_are_unique_within_a_second(root, tmp_path):
 
 def test_H4_a_run_that_is_asked_ends_by_itself(tmp_path):
     process = worker.begin(tmp_path / "one", "hears")
-    assert launch.stop(tmp_path / "one") and launch.stop(tmp_path / "one")
+    assert launch.stop(tmp_path / "one")
+    launch.stop(tmp_path / "one")
     assert state.of(tmp_path / "one").name in ("stopping", "finished")
     assert process.wait(10) == 0 and state.of(tmp_path / "one").name == "finished"
 

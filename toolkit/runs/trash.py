@@ -11,6 +11,7 @@ from toolkit.run import paths, taken
 from toolkit.runs import folders, launch
 
 KEPT = re.compile("[0-9]{1,12}-.+", re.DOTALL)
+GONE = "The run is not there any more."
 WORKING = "The run is still working; stop it first."
 
 
@@ -19,20 +20,28 @@ def delete(root, name):
 
     Raises OptionError where it is in use or not there, ResourceError where it cannot be moved.
     """
-    folder = folders.checked(root, name)
     if launch.alive(root, "runs", name):
         raise OptionError(WORKING)
-    if folder is None:
-        if launch.record(root, "runs", name) is None:
-            raise OptionError("The run is not there any more.")
-        launch.forget(root, "runs", name)  # it never got a folder
-        return None
+    if not folders.proper(name) or folders.checked(root, name) is None and launch.record(root, "runs", name) is None:
+        raise OptionError(GONE)
     home = folders.own(root, "trash")
-    with folders.alone(home / "lock"), unused(folder):
+    with folders.alone(home / "lock"):
+        kept = moved(root, name, home)
+        launch.forget(root, "runs", name)
+    return kept
+
+
+def moved(root, name, home):
+    """Move a run to the trash `home`, whose lock is held -> its name there; None for one that never got a folder."""
+    folder = folders.checked(root, name)
+    if folder is None:
+        if launch.record(root, "runs", name) is None:  # somebody else was faster
+            raise OptionError(GONE)
+        return None
+    with unused(folder):
         last = max(map(number, listed(root)), default=0)
         kept = home / f"{last + 1:06d}-{name}"
         move(folder, kept)
-    launch.forget(root, "runs", name)
     return kept.name
 
 
