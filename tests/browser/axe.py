@@ -1,5 +1,6 @@
 """axe-core, which looks at a page as an assistive device would: from the npm registry, kept beside the weights."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -7,7 +8,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from toolkit.files import write_atomic
+
 VERSION = "4.14.1"
+SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 GRAVE = ("serious", "critical")
 MISSING = "axe-core is not here and no npm registry is in reach"
 
@@ -29,11 +33,13 @@ def script():
                                capture_output=True)
                 with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
                     text = archive.extractfile("package/axe.min.js").read()
+                place.parent.mkdir(parents=True, exist_ok=True)
             except (subprocess.SubprocessError, OSError, StopIteration, KeyError, tarfile.TarError):
                 return None
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(text)
-    return place.read_text("utf-8")
+            write_atomic(place, text)
+    found = place.read_bytes()
+    assert hashlib.sha256(found).hexdigest() == SHA256, f"{place} is not the file that was published"
+    return found.decode()
 
 
 def findings(page, text):
