@@ -134,10 +134,10 @@ def results(run):
         for name, words in (("roc_auc", "AUC"), ("balanced_accuracy", "Balanced accuracy"), ("accuracy", "Accuracy")):
             if score := (run.scores or {}).get(name):
                 st.metric(words, number(score["value"]), interval(score), delta_color="off", delta_arrow="off",
-                          border=True, width=190)
+                          border=True, width=170)
         if run.chosen:
             st.metric("Model kept", "first answer" if run.chosen == "probe" else plain(run.chosen), border=True,
-                      width=190, help="The probe, or the deepest stage that was tuned.")
+                      width=170, help="The probe, or the deepest stage that was tuned.")
     with st.container(horizontal=True, vertical_alignment="center"):
         kind = "primary" if run.state.name == "finished" else "secondary"
         if st.button("See the results", type=kind, icon=":material/insights:", key="run-results"):
