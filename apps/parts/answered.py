@@ -186,7 +186,8 @@ def listed(answer, found, marks, where, below):
 def mark(found, marks, row, below):
     """What is to be said of a row in a word or two."""
     unsure = found.rows["confidence"].iat[row] < below
-    return ", ".join([*(["not sure"] if unsure else []), *([f"above your threshold: {marks[row]}"] if marks[row] else [])])
+    above = [f"above your threshold: {marks[row]}"] if marks[row] else []
+    return ", ".join([*(["not sure"] if unsure else []), *above])
 
 
 def table(answer, found, marks, some, below):
@@ -195,10 +196,12 @@ def table(answer, found, marks, some, below):
 
     config, rows = st.column_config, found.rows.iloc[some]
     shown = pandas.DataFrame({
-        "picture": [source(answer, key) for key in rows["key"]], "answer": [short(one, 60) for one in rows["predicted"]],
+        "picture": [source(answer, key) for key in rows["key"]],
+        "answer": [short(one, 60) for one in rows["predicted"]],
         "confidence": rows["confidence"].to_numpy(), "mark": [mark(found, marks, row, below) for row in some],
         "name": [short(named(answer, path), 60) for path in rows["path"]]})
-    names = {"picture": config.ImageColumn("Picture", width=90), "answer": "Answer", "name": "File", "mark": config.TextColumn("Mark", width="medium" if any(marks) else 80),
+    names = {"picture": config.ImageColumn("Picture", width=90), "answer": "Answer", "name": "File",
+             "mark": config.TextColumn("Mark", width="medium" if any(marks) else 80),
              "confidence": config.NumberColumn("Confidence", format="%.3f")}
     if (rows["error"] != "").any():
         shown["error"] = [short(error, 200) for error in rows["error"]]

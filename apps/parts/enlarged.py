@@ -61,8 +61,8 @@ def turn(row, where):
         st.button("Before", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, key="use-before",
                   on_click=to, args=(rows[at - 1],))
         st.caption(f"{at + 1:,} of {len(rows):,}", width="content")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at + 1 == len(rows), key="use-next",
-                  on_click=to, args=(rows[(at + 1) % len(rows)],))
+        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at + 1 == len(rows),
+                  key="use-next", on_click=to, args=(rows[(at + 1) % len(rows)],))
 
 
 def to(row):

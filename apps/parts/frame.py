@@ -1,7 +1,7 @@
-"""What all pages share: where the runs are, which page comes next, which run is looked at, and what an error looks like.
+"""What all pages share: where the runs are, which page is next, which run is looked at, what an error looks like.
 
-The truth lies in the run folders and in the address (`?run=...`): a refreshed page, a second tab and a bookmark show the
-same.
+The truth lies in the run folders and in the address (`?run=...`): a refreshed page, a second tab and a bookmark show
+the same.
 """
 
 import os
@@ -27,7 +27,8 @@ STYLE = """<style>[data-selected="true"] [data-testid="stMarkdownContainer"] p, 
 {color: light-dark(#0b5563, #7cd0de)}</style>"""  # words in the primary colour, on which white words are to be read too
 BADGES = {  # state: (words, colour, icon)
     "starting": ("starting", "blue", ":material/hourglass_top:"), "queued": ("queued", "blue", ":material/schedule:"),
-    "running": ("running", "blue", ":material/autorenew:"), "stopping": ("stopping", "orange", ":material/stop_circle:"),
+    "running": ("running", "blue", ":material/autorenew:"),
+    "stopping": ("stopping", "orange", ":material/stop_circle:"),
     "finished": ("finished", "green", ":material/check_circle:"), "stopped": ("stopped", "gray", ":material/pause:"),
     "failed": ("failed", "red", ":material/error:"), "killed": ("ended by the system", "red", ":material/power_off:"),
     "damaged": ("damaged", "red", ":material/broken_image:"),

@@ -90,7 +90,8 @@ def unwanted(names):
     if len(found) > IN_TRASH:
         st.caption(f"and {len(found) - IN_TRASH} more")
     total = sum(folders.size(run.folder) for run in found)
-    st.markdown(f"{deleting.size(total)} go to the trash, and can be put back until it is emptied. What is at work stays.")
+    st.markdown(f"{deleting.size(total)} go to the trash, and can be put back until it is emptied. What is at work "
+                "stays.")
     with st.container(horizontal=True):
         st.button("Move to the trash", type="primary", key="unwanted-yes", on_click=moved, args=(names,))
         if st.button("Keep them", key="unwanted-no"):

@@ -43,8 +43,8 @@ def of_run():
         st.error(plain(error))
         return None
     if found is None:
-        st.info("This run holds no model." if run.state.name == "finished" else "This run has not finished; it holds no "
-                "model yet.")
+        st.info("This run holds no model." if run.state.name == "finished" else
+                "This run has not finished; it holds no model yet.")
         with st.container(horizontal=True):
             frame.link("run", "Look at the run", ":material/monitoring:", run=run.id)
     return found

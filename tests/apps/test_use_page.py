@@ -127,7 +127,8 @@ def test_H2_an_answer_opens_by_its_address(root):
     assert numbers["Pictures"] == "130" and numbers["Could not be read"] == "1"
     assert sum(int(numbers[name]) for name in "abc") == 129
     rows = page.dataframe[0].value
-    assert len(rows) == 60 and rows["picture"][0].startswith("/picture/predictions/x/") and not isinstance(rows["picture"][3], str)
+    assert len(rows) == 60 and rows["picture"][0].startswith("/picture/predictions/x/")
+    assert not isinstance(rows["picture"][3], str)
     assert rows["error"][3] == "empty file (0 bytes)" and rows["mark"][3] == "" and rows["name"][0] == "000.png"
     assert "1 to 60 of 130" in words(page) and "Of the run's validation pictures" in words(page)
     assert "There is no answer y here" in words(opened(answer="y"))
@@ -253,8 +254,8 @@ def test_I4_names_are_shown_as_plain_text(root):
     for parameters in ({"run": "evil"}, {"answer": "x"}, {"answer": "x", "picture": "1"},
                        {"answer": "x", "view": "pictures"}):
         page = opened(**parameters)
-        shown = SimpleNamespace(markdown=[str(one.value) for kind in (page.markdown, page.caption, page.error, page.info)
-                                          for one in kind])
+        kinds = (page.markdown, page.caption, page.error, page.info)
+        shown = SimpleNamespace(markdown=[str(one.value) for kind in kinds for one in kind])
         for text in shown.markdown:
             assert "![x](http" not in text and "<img src=x" not in text and "\x1b" not in text, text
     rows = opened(answer="x").dataframe[0].value

@@ -34,7 +34,8 @@ def pages(look):
     """[(what it shows, page, its parameters)]."""
     return [
         ("data", "data", {}), (f"data, a look at {PICTURES:,}", "data", {"check": look}),
-        ("train", "train", {"check": look}), (f"run, {RUNS} runs", "run", {}), ("run, one finished", "run", {"run": BIG}),
+        ("train", "train", {"check": look}), (f"run, {RUNS} runs", "run", {}),
+        ("run, one finished", "run", {"run": BIG}),
         ("run, one at work", "run", {"run": LIVE}), ("run, two compared", "run", {"compare": f"{BIG},{SECOND}"}),
         ("results, scores", "results", {"run": BIG}),
         (f"results, {PICTURES:,} pictures", "results", {"run": BIG, "view": "pictures", "show": "all"}),
@@ -132,7 +133,8 @@ def main(options, root):
     print("\n".join(grid(("page", "script s", "CPU s", "browser s"), [
         (words, spread(script[words]), spread(cost[words]), spread(browser.get(words))) for words, _, _ in shown])))
     if memory:
-        print(f"The server holds {memory[0]:.0f} MB after every page once, {memory[-1]:.0f} MB after {len(memory)} times.")
+        print(f"The server holds {memory[0]:.0f} MB after every page once, {memory[-1]:.0f} MB after {len(memory)} "
+              "times.")
     slow = [words for words, took in (browser or script).items() if statistics.median(took) > WITHIN]
     print(f"Slower than {WITHIN:g} s: {', '.join(slow) or 'none'}.")
 

@@ -27,7 +27,8 @@ TICK = """() => {
         if (other === one || group?.contains(other) || one?.contains(other)) window.wanted.delete(other)
     return window.wanted.size
 }"""
-LEFT = """() => [...window.wanted].map(one => (one.getAttribute('aria-label') || one.innerText || one.outerHTML).slice(0, 200))"""
+LEFT = """() => [...window.wanted].map(
+    one => (one.getAttribute('aria-label') || one.innerText || one.outerHTML).slice(0, 200))"""
 
 
 @pytest.mark.parametrize("name, given", [("data", {}), ("train", {"from": ALL}), ("run", {}), ("run", {"run": ALL}),

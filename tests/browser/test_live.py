@@ -14,8 +14,8 @@ from tests.browser.conftest import watched
 from toolkit.runs import launch, listing
 
 SOON = 120   # seconds for a process that loads TensorFlow on a machine with other work
-OPTIONS = {"backbone": "cifar_resnet20", "size": 32, "weights": "none", "epochs": 1000, "resamples": 100, "patience": 50,
-           "time_budget": "2h"}
+OPTIONS = {"backbone": "cifar_resnet20", "size": 32, "weights": "none", "epochs": 1000, "resamples": 100,
+           "patience": 50, "time_budget": "2h"}
 GONE = (r"ERR_CONNECTION_REFUSED|WebSocket|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|Failed to fetch|"
         r"when disconnected from server")
 

@@ -51,7 +51,8 @@ def test_numbers_beyond_half_floats_stay_numbers(run):
 def test_available_are_files_of_that_name_alone(run, tmp_path):
     put(run)
     put(run, "f" * 16)
-    for name in ("f" * 15 + ".npz", "G" * 16 + ".npz", ".0123456789abcdef.npz.1-2", KEY + ".png", "a" * 16 + ".npz.npz"):
+    for name in ("f" * 15 + ".npz", "G" * 16 + ".npz", ".0123456789abcdef.npz.1-2", KEY + ".png",
+                 "a" * 16 + ".npz.npz"):
         (run / "heatmaps" / name).write_bytes(b"x")
     (run / "heatmaps" / ("b" * 16 + ".npz")).mkdir()
     os.symlink(run / "heatmaps" / f"{KEY}.npz", run / "heatmaps" / ("c" * 16 + ".npz"))

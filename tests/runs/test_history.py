@@ -73,7 +73,8 @@ def test_E10_a_phase_is_never_shorter_than_nothing(tmp_path):
 
 def test_a_run_in_two_sittings_spends_both(tmp_path):
     found = written(tmp_path, {"phase": "read", "step": 0, "seconds": 1.0},
-                    {"phase": "tune", "step": 0, "seconds": 5.0}, {"phase": "end", "state": "stopped", "seconds": 9.0}, {"phase": "read", "step": 0, "seconds": 10.0},
+                    {"phase": "tune", "step": 0, "seconds": 5.0}, {"phase": "end", "state": "stopped", "seconds": 9.0},
+                    {"phase": "read", "step": 0, "seconds": 10.0},
                     {"phase": "tune", "step": 0, "seconds": 12.0}, {"phase": "end", "seconds": 20.0})
     assert found.phases["read"] == 6.0 and found.phases["tune"] == 12.0 and sum(found.phases.values()) == 20.0
 

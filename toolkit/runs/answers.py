@@ -74,7 +74,7 @@ def command(model, pictures, out="predictions.csv"):
 
 
 def given(text):
-    """The path of the picture, folder or zip that a person typed. Raises DataError, places.Missing where there is none."""
+    """The path of the picture, folder or zip that a person typed; DataError, places.Missing where there is none."""
     try:
         path, kind = places.found(text)
     except places.Missing:
@@ -122,8 +122,8 @@ def answer(root, name):
         return Answer(name, folder, "failed", str(error))
     text, pictures = reading.text, facts.get("pictures")
     return Answer(name, folder, state, message, text(facts.get("run")), text(facts.get("model")),
-                  tuple(text(path) for path in pictures) if isinstance(pictures, list) else (), text(facts.get("title")),
-                  text(facts.get("upload"), 12), listing.moment(facts.get("time")), progress, left)
+                  tuple(text(path) for path in pictures) if isinstance(pictures, list) else (),
+                  text(facts.get("title")), text(facts.get("upload"), 12), listing.moment(facts.get("time")), progress, left)
 
 
 def state_of(root, name, folder):
