@@ -123,7 +123,8 @@ def answer(root, name):
     text, pictures = reading.text, facts.get("pictures")
     return Answer(name, folder, state, message, text(facts.get("run")), text(facts.get("model")),
                   tuple(text(path) for path in pictures) if isinstance(pictures, list) else (),
-                  text(facts.get("title")), text(facts.get("upload"), 12), listing.moment(facts.get("time")), progress, left)
+                  text(facts.get("title")), text(facts.get("upload"), 12), listing.moment(facts.get("time")),
+                  progress, left)
 
 
 def state_of(root, name, folder):
