@@ -6,7 +6,7 @@ from apps.parts import frame
 from apps.parts.plain import plain
 from apps.parts.upload import upload
 from toolkit.errors import ToolkitError
-from toolkit.runs import listing, models
+from toolkit.runs import listing, models, uploads
 
 KINDS = {"run": "Of a run here", "file": "From elsewhere"}
 LARGEST = 4 << 30  # bytes of a model that is brought
@@ -59,7 +59,7 @@ def from_elsewhere():
     """A model that lies here or comes by the browser."""
     asked = st.query_params.get("model", "")
     if "use-model" not in st.session_state:
-        st.session_state["use-model"] = "" if models.uploads.ID.fullmatch(asked) else asked
+        st.session_state["use-model"] = "" if uploads.ID.fullmatch(asked) else asked
     with st.form("use-by-path", border=False):
         st.text_input("Path of a model.keras, or of the folder that holds it", key="use-model",
                       placeholder="/home/me/model.keras")
@@ -74,10 +74,25 @@ def from_elsewhere():
                    "anything of it is loaded, and nothing in it is run.")
         return None
     try:
-        return models.elsewhere(frame.root(), asked)
+        found = models.elsewhere(frame.root(), asked)
     except ToolkitError as error:
         st.error(plain(error))
-        return None
+        found = None
+    if uploads.ID.fullmatch(asked) and uploads.held(frame.root(), asked):
+        st.button("Remove the model that was brought", icon=":material/delete:", key="use-remove", on_click=remove,
+                  args=(asked,))
+    if fault := st.session_state.pop("use-model-fault", ""):
+        st.error(plain(fault))
+    return found
+
+
+def remove(upload):
+    """Delete a model that came by the browser."""
+    try:
+        uploads.remove(frame.root(), upload)
+        st.query_params.pop("model", None)
+    except ToolkitError as error:  # it is at work
+        st.session_state["use-model-fault"] = str(error)
 
 
 def about(found):

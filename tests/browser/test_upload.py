@@ -1,6 +1,7 @@
 """What is brought through the browser: broken off, once more, of a wrong kind; nothing is left that is not whole."""
 
 import os
+import re
 import zipfile
 
 import pytest
@@ -86,3 +87,25 @@ def test_H5_a_wrong_kind_is_said_and_not_kept(page, server, runs, tmp_path, name
     choose(page, tmp_path / name)
     page.get_by_text(says).first.wait_for()
     assert kept(runs) == before and page.get_by_role("button", name="Predict").is_disabled()
+
+
+def test_G5_a_model_from_elsewhere_is_brought_and_refused_in_the_words_of_the_command(page, server, runs, tmp_path):
+    (tmp_path / "mine.keras").write_bytes(b"PK\3\4" + bytes(2000))
+    (tmp_path / "mine.json").write_bytes((runs / ALL / "model.json").read_bytes())
+    harness.visit(page, server, "use")
+    page.get_by_text("From elsewhere", exact=True).click()
+    page.locator("input.pick-files").set_input_files([tmp_path / "mine.keras", tmp_path / "mine.json"])
+    page.get_by_text("Tells apart a, b, c.").wait_for()
+    model = re.search("model=([0-9a-f]{12})", page.url)[1]
+    page.get_by_text("On this computer", exact=True).click()
+    page.get_by_label("Path of a picture, a folder of pictures, or a zip").fill(str(tmp_path))
+    page.get_by_role("button", name="Predict").click()
+    page.wait_for_url("**answer=**")
+    page.get_by_text("no picture in").or_(page.get_by_text("sha256 differs")).wait_for()
+    page.get_by_role("button", name="Delete this answer").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").wait_for(state="detached")
+    harness.visit(page, server, "use", model=model)
+    page.get_by_role("button", name="Remove the model that was brought").click()
+    page.wait_for_url(lambda url: "model=" not in url)
+    assert not [path for path in kept(runs) if path.name == "mine.keras"]
