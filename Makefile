@@ -16,7 +16,8 @@ app: .venv/demo  ## environment, then the dashboard in the browser
 	.venv/bin/python -m toolkit.dashboard
 
 # On the second backend: what computes. Counts, sizes compiled anew and files refused unread cost minutes and say no more.
-CORE = tests/features tests/training tests/tasks tests/explain tests/test_artifact.py tests/backbones/test_every_backbone.py \
+CORE = tests/features tests/training tests/tasks tests/explain tests/test_artifact.py \
+       tests/backbones/test_every_backbone.py \
        -k "not facts_equal and not any_size and not keras_json and not I5 and not G5 and not I9 \
            and not every_kind_of_network and not test_devices and not test_store"
 
