@@ -10,6 +10,7 @@ from apps.parts.plain import plain, short
 from apps.parts.upload import upload
 from toolkit.data import places
 from toolkit.errors import ToolkitError
+from toolkit.errors import plain as printable
 from toolkit.runs import checks, launch
 
 WAYS = {"path": "On this computer", "zip": "A zip", "files": "Some pictures", "table": "A table"}
@@ -158,7 +159,8 @@ def mapping(data):
     except ToolkitError as error:
         st.error(plain(error))
         return
-    st.dataframe([dict(zip(columns, row)) for row in rows], hide_index=True, alt="The first rows of the table")
+    st.dataframe([dict(zip(map(printable, columns), map(printable, row))) for row in rows], hide_index=True,
+                 alt="The first rows of the table")
     chosen = {}
     with st.form("data-columns", border=False):
         place = st.grid(min_column_width=320)

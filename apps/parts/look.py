@@ -7,6 +7,7 @@ import streamlit as st
 from apps.parts import address, decide, frame, starting
 from apps.parts.plain import plain, short
 from toolkit.errors import ToolkitError, UntrustedError
+from toolkit.errors import plain as printable
 from toolkit.run import paths
 from toolkit.runs import checks, launch, listing
 
@@ -156,7 +157,7 @@ def bars(rows, parts):
 def table(counts):
     """A row a class, a column a part, and all."""
     parts = [part for part in PARTS if any(part in row for row in counts.values())]
-    rows = [{"Class": label, **{PARTS[part]: row.get(part, 0) for part in parts}, "All": sum(row.values())}
+    rows = [{"Class": printable(label), **{PARTS[part]: row.get(part, 0) for part in parts}, "All": sum(row.values())}
             for label, row in counts.items()]
     total = {"Class": "All", **{PARTS[part]: sum(row[PARTS[part]] for row in rows) for part in parts},
              "All": sum(row["All"] for row in rows)}
@@ -209,17 +210,17 @@ def left(seen):
     decide.taken_out(seen)
     if seen.told.unreadable:
         st.markdown(f"**Could not be read ({len(seen.told.unreadable):,})**")
-        st.dataframe([dict(zip(("File", "Class", "Why"), row)) for row in seen.told.unreadable], hide_index=True,
+        st.dataframe([dict(zip(("File", "Class", "Why"), map(printable, row))) for row in seen.told.unreadable], hide_index=True,
                      alt="Files that could not be read, with the cause")
         if any("dicom" in why.casefold() for _, _, why in seen.told.unreadable):
             st.info(DICOM, icon=":material/medical_information:")
     if seen.told.skipped:
         st.markdown(f"**Passed over ({sum(seen.told.skipped.values()):,})**")
-        st.dataframe([{"Why": why, "Files": number} for why, number in seen.told.skipped.items()], hide_index=True,
+        st.dataframe([{"Why": printable(why), "Files": number} for why, number in seen.told.skipped.items()], hide_index=True,
                      alt="Why files were passed over, with their number")
         if seen.told.left_out:
             with st.expander("Their names"):
-                st.dataframe([dict(zip(("File", "Why"), row)) for row in seen.told.left_out], hide_index=True,
+                st.dataframe([dict(zip(("File", "Why"), map(printable, row))) for row in seen.told.left_out], hide_index=True,
                              alt="Files that were passed over")
     if not (seen.told.unreadable or seen.told.skipped or seen.decisions.excluded):
         st.info("Nothing was left out.", icon=":material/check_circle:")

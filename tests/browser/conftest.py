@@ -1,14 +1,20 @@
 """One browser, one server over hand-made runs in every state, and pages that may neither complain nor call outside."""
 
 import contextlib
+import csv
 import os
 
 import pytest
 
 from tests.apps import make_answers, make_runs
 from tests.browser import axe, harness
+from tests.runs import make_looks
+from toolkit.pixels import thumbnails
+from toolkit.run import paths
+from toolkit.runs import checks, folders
 
 ALL = "20260301-090000-cells"
+LOOK, EVIL = f"{checks.identity(['/data/cells'])}-1", f"{checks.identity(['hostile'])}-1"
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +44,25 @@ def runs(tmp_path_factory):
     make_answers.answered(root, "answer", run=ALL, n=130, unreadable=(3,))
     make_answers.answered(root, "hostile", run="hostile", classes=make_runs.HOSTILE, unreadable=(5,),
                           names=tuple(name.replace("/", "") for name in make_runs.HOSTILE))
+    pictured(root, make_looks.look(root, "/data/cells", ["/data/cells"]))
+    evil = " ".join(make_runs.HOSTILE)
+    pictured(root, make_looks.look(root, f"/data/{make_runs.HOSTILE[0]}", ["hostile"], manifest=[
+        (f"{name}/{number}.png", name, "train", name, f"{number:016x}" * 4, 100, 80, "L", name, name)
+        for number, name in enumerate(make_runs.HOSTILE * 3)], found=[
+        {"check": make_runs.HOSTILE[1], "severity": "warning", "pictures": [f"{make_runs.HOSTILE[1]}/1.png"],
+         "sentence": evil, "remedy": evil}], left_out=[[evil, evil]], skipped={evil: 1}))
     with contextlib.ExitStack() as stack:
         stack.enter_context(make_runs.running(root, "running"))
         stack.enter_context(make_runs.queued(root, "queued"))
         yield root
+
+
+def pictured(root, look):
+    """Small copies for the pictures of a look."""
+    here = paths(folders.checked(root, look, checks.KIND))
+    keys = [row["sha256"][:16] for row in csv.DictReader(here.manifest.read_text("utf-8-sig").splitlines())
+            if row.get("sha256")] if look != EVIL else [f"{number:016x}" for number in range(21)]
+    thumbnails.write(here.thumbnails, keys, (make_runs.jpeg(number % 16) for number in range(len(keys))))
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ import pytest
 
 from tests.apps import make_runs
 from tests.browser import axe, harness
-from tests.browser.conftest import ALL, watched
+from tests.browser.conftest import ALL, EVIL, LOOK, watched
 
 STATES = ("running", "queued", "failed", "stopped", "killed", "damaged")
-ADDRESSES = [("data", {}), ("train", {}), ("train", {"from": ALL}), ("run", {}), ("run", {"run": ALL}),
+ADDRESSES = [("data", {}), ("data", {"check": LOOK}), ("data", {"check": LOOK, "show": "pictures"}), ("train", {}),
+             ("train", {"check": LOOK}), ("train", {"from": ALL}), ("run", {}), ("run", {"run": ALL}),
              ("run", {"run": "running"}), ("run", {"run": "killed"}), ("run", {"compare": f"{ALL},second"}),
              ("results", {"run": ALL}), ("results", {"run": ALL, "view": "pictures"}),
              ("results", {"run": ALL, "view": "threshold"}), ("results", {"run": ALL, "view": "files"}),
@@ -63,7 +64,8 @@ def test_H2_an_unknown_run_is_said_and_others_are_offered(page, server, name):
                                          ("use", {"run": "hostile"}), ("use", {"answer": "hostile"}),
                                          ("use", {"answer": "hostile", "picture": "1"}),
                                          ("use", {"answer": "hostile", "view": "Pictures"}), ("run", {}),
-                                         ("train", {"run": "hostile"})])
+                                         ("train", {"from": "hostile"}), ("data", {"check": EVIL}),
+                                         ("data", {"check": EVIL, "show": "pictures"}), ("train", {"check": EVIL})])
 def test_I4_hostile_names_run_nothing_and_ask_nobody(page, server, name, given):
     page.on("dialog", lambda dialog: pytest.fail(f"a name opened a dialog: {dialog.message}"))
     harness.visit(page, server, name, **given)
