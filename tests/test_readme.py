@@ -16,12 +16,14 @@ from toolkit import commandline, errors, options, run
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PACKAGE = ROOT / "toolkit"
-KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": options.Evaluate}
-USED = ("root", "test_data", "label_column", "group_column", "group_pattern", "edits", "max_bad", "strict",
+KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": options.Evaluate,
+         "check": options.Check, "estimate": options.Estimate, "heatmaps": options.Heatmaps,
+         "dashboard": options.Dashboard}
+USED = ("preset", "root", "test_data", "label_column", "group_column", "group_pattern", "edits", "max_bad", "strict",
         "validation", "test", "size", "channels", "depth", "resize", "augment", "backbone", "weights", "offline",
         "train_from", "epochs", "learning_rate", "layer_decay", "optimizer", "batch_size", "time_budget", "folds",
         "probe_only", "cache_views", "cache_dir", "cache_limit", "executor", "run_dir", "resume",
-        "accept_changed_data", "seed", "workers", "device", "devices")
+        "accept_changed_data", "seed", "workers", "device", "devices", "no_wait")
 
 
 def option_table():
@@ -158,9 +160,10 @@ def test_files_that_are_pointed_at_are_there():
     assert len(pointed) >= 3 and [name for name in pointed if not (ROOT / name).is_file()] == []
 
 
-def test_make_knows_the_two_commands():
+def test_make_knows_the_commands():
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-    assert set(re.findall(r"^make (\w+)", README.read_text(encoding="utf-8"), re.M)) == {"demo", "test"} <= targets
+    named = set(re.findall(r"^make (\w+)", README.read_text(encoding="utf-8"), re.M))
+    assert named == {"app", "demo", "test"} <= targets
 
 
 def test_G1_the_keras_import_runs_as_written(tmp_path, monkeypatch, capsys):
