@@ -210,17 +210,20 @@ def left(seen):
     decide.taken_out(seen)
     if seen.told.unreadable:
         st.markdown(f"**Could not be read ({len(seen.told.unreadable):,})**")
-        st.dataframe([dict(zip(("File", "Class", "Why"), map(printable, row))) for row in seen.told.unreadable], hide_index=True,
+        st.dataframe([dict(zip(("File", "Class", "Why"), map(printable, row))) for row in seen.told.unreadable],
+                     hide_index=True,
                      alt="Files that could not be read, with the cause")
         if any("dicom" in why.casefold() for _, _, why in seen.told.unreadable):
             st.info(DICOM, icon=":material/medical_information:")
     if seen.told.skipped:
         st.markdown(f"**Passed over ({sum(seen.told.skipped.values()):,})**")
-        st.dataframe([{"Why": printable(why), "Files": number} for why, number in seen.told.skipped.items()], hide_index=True,
+        st.dataframe([{"Why": printable(why), "Files": number} for why, number in seen.told.skipped.items()],
+                     hide_index=True,
                      alt="Why files were passed over, with their number")
         if seen.told.left_out:
             with st.expander("Their names"):
-                st.dataframe([dict(zip(("File", "Why"), map(printable, row))) for row in seen.told.left_out], hide_index=True,
+                st.dataframe([dict(zip(("File", "Why"), map(printable, row))) for row in seen.told.left_out],
+                             hide_index=True,
                              alt="Files that were passed over")
     if not (seen.told.unreadable or seen.told.skipped or seen.decisions.excluded):
         st.info("Nothing was left out.", icon=":material/check_circle:")
