@@ -31,8 +31,9 @@ class Paces:
     probe: float                # an operation in double precision, on one core
     score: float                # all scores with 1000 resamples
     write: float                # a byte
-    stage: str | None = None    # where a training step was measured
-    step_first: float = 0.0     # compiling it
+    stage: str | None = None    # where training was tried
+    map: float = 0.0            # a map that enters it, packed for the store; 0 where pictures enter
+    step_first: float = 0.0     # compiling a step
     step: float = 0.0           # a step
     held: float = 0.0           # a validation picture, from its map there
 
@@ -114,7 +115,7 @@ def likely(plan):
 def at_size(size, paces, net):
     """(paces, net) at another size of pictures: what is computed for a picture, and its maps, grow with the area."""
     area = (size / paces.size) ** 2
-    larger = {name: area * getattr(paces, name) for name in ("vary", "frozen", "exact", "step", "held")}
+    larger = {name: area * getattr(paces, name) for name in ("vary", "frozen", "exact", "map", "step", "held")}
     return replace(paces, **larger), replace(
         net, everything=area * net.everything, below={stage: area * n for stage, n in net.below.items()},
         map_bytes={stage: area * n for stage, n in net.map_bytes.items()})
@@ -152,8 +153,8 @@ def tuned(plan, paces, net, counts, known, stage, epochs):
     below, above = net.below[stage], net.everything - net.below[stage]
     views = kept_views(plan, net, counts, stage)
     maps = missing_maps(views, counts, known)
-    seconds = paces.step_first + (paces.first if maps else 0.0) + maps * (
-        paces.frozen * below / net.everything + net.map_bytes[stage] * paces.write)
+    each = paces.map * below / net.below[paces.stage] if paces.map else paces.frozen * below / net.everything
+    seconds = paces.step_first + (paces.first if maps else 0.0) + maps * (each + net.map_bytes[stage] * paces.write)
     seconds += (1 - known.maps) * max(0, views - 1) * counts.train * paces.vary
     step = paces.step / measured * (above + (0 if views else below / 3))  # backward costs twice what forward does
     fresh = 0.0 if views else plan.batch_size * paces.vary  # made while the step before runs

@@ -18,7 +18,7 @@ from toolkit.steps import costs
 
 SAMPLE = 64                 # pictures looked at,
 OPENED = 16                 # decoded outside the store,
-STEPS = 3                   # and steps trained, beside the first
+STEPS = 4                   # and steps trained, beside the first
 WRITTEN = 32 << 20          # bytes
 SCORED = 200                # pictures whose scores are drawn
 clock = time.perf_counter
@@ -132,43 +132,52 @@ def paced(compute, pixels, first=None):
 
 
 def training(chosen, trial, plan, store):
-    """A few steps of the first round of `plan`, a training.stages.Plan, into what was `taken`; the shelf of maps."""
+    """Maps for the first round of `plan`, a training.stages.Plan, and a few steps of it, into what was `taken`."""
     import keras
 
     from toolkit.features import executor, views
     from toolkit.tasks import classification as task
     from toolkit.training import loop, stages, thaw
 
-    net, rows, thawed = trial.net, np.arange(len(trial.case.pixels))[:BATCH], plan.rounds[0]
+    net, rows, thawed = trial.net, np.arange(min(BATCH, len(trial.case.pixels))), plan.rounds[0]
     tensors, logits = views.boundary(net.model, net.stages, thawed[-1]), net.model.get_layer("head").output
     part = keras.Model(net.model.input if tensors is None else tensors, logits)
-    if tensors is None:
-        inputs = [trial.case.pixels[rows]]
-    else:
-        if plan.views > 1:
-            trial.seen.rows("maps", tensors, rows, 1)  # opened first, to see what the store has of it
-        inputs = trial.seen.maps(tensors, rows, 0).read(rows)
+    if tensors is not None and plan.views > 1:
+        trial.seen.rows("maps", tensors, rows, 1)  # opened first, to see what the store has of it
+    entering = trial.case.pixels if tensors is None else trial.seen.maps(tensors, rows, 0)
+    if tensors is not None:
+        trial.taken["map"] = timed(lambda: packed(entering, rows))[0] / len(rows)
     stages.may_move(net.model, net.stages, thawed, plan.batch_statistics)
     rates = thaw.rates(thawed, plan.learning_rate, plan.layer_decay, plan.rates)
     _, step = stages.compiled(part, net.stages, rates, task.loss(chosen.label_smoothing), 100, plan)
-    places = np.resize(rows, plan.batch_size)
-    truth = task.targets(trial.case.numbers[places], len(trial.case.classes))
+    numbers, classes = trial.case.numbers, len(trial.case.classes)
 
-    def once():
-        batch = step.place(views.one_or_list([part[places] for part in inputs]), truth,
-                           np.ones(len(places), np.float32))
-        return np.ravel(step(batch))[0]
+    def batches():
+        for number in range(1 + STEPS):
+            chosen = np.resize(np.roll(rows, 7 * number), plan.batch_size)
+            yield (views.one_or_list(entering.read(chosen)), task.targets(numbers[chosen], classes),
+                   np.ones(len(chosen), np.float32))
 
-    before = loop.weights_of(part)
-    first, each = timed(once)[0], least(once, STEPS)
+    before, marks = loop.weights_of(part), [clock()]
+    loop.one_epoch(step, 1, batches(), lambda number, loss: marks.append(clock()), None)
     step.settle()
+    each = (clock() - marks[1]) / STEPS
     loop.assign(part, before)
     held = executor.Keras(part)
-    batch = [executor.filled(array.astype(np.float32)) for array in inputs]
+    batch = [executor.filled(array.astype(np.float32)) for array in entering.read(rows)]
     start, pace = paced(lambda arrays: held(views.one_or_list(arrays)), batch)
-    trial.taken |= {"stage": thawed[-1], "step_first": max(0.0, first - each) + start, "step": each,
+    trial.taken |= {"stage": thawed[-1], "step_first": max(0.0, marks[1] - marks[0] - each) + start, "step": each,
                     "held": pace * len(batch) / BATCH}
     trial.memory["tuned"] = peak()
+
+
+def packed(maps, rows):
+    """Compute rows of `maps` anew, as they are computed and packed for the store; they are not kept."""
+    from toolkit.features import shards
+
+    arrays = maps.make(rows)
+    for row in range(len(rows)):
+        shards.packed(arrays, row, maps.dtype)
 
 
 def smaller_things(classes, scratch):
