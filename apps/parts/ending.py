@@ -46,8 +46,9 @@ def asked(run):
     if run.state.name in ("running", "stopping") and run.command == "finetune":
         st.markdown("**Stop and keep the best** makes no further epoch: the best model so far is measured on the test "
                     "pictures and becomes the result, with its report. Before the first answer there is none to keep.")
-        st.markdown("**Cancel** ends the run as it is. Nothing of it becomes a result unless you go on with it later, "
-                    "by Resume; the epochs that it has done are kept for that.")
+        st.markdown("**Cancel** ends it at its next safe point, as stopped: the epochs that it has done are kept, and "
+                    "Resume goes on to the end that it would have had. Where it was tuning, the best so far is "
+                    "measured before it ends.")
     else:
         st.markdown("It has not begun to work; nothing is lost.")
     with st.container(horizontal=True):
