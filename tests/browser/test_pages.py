@@ -108,17 +108,28 @@ def test_H2_back_leads_back(page, server):
     assert "answer=" not in page.url
 
 
-def test_H10_an_unforeseen_error_shows_neither_path_nor_name(page, server, runs):
-    folder = runs / ".dashboard" / "predictions" / "answer"
-    text = (folder / "answer.json").read_text()
+FAULTY = """from toolkit.runs import answers
+def broken(*arguments):
+    raise RuntimeError("/secret/Patient Name.png")
+answers.answers = broken
+"""
+
+
+def test_H10_an_unforeseen_error_shows_neither_path_nor_name_and_other_pages_go_on(browser, runs, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(FAULTY)
+    server = harness.Server(runs, PYTHONPATH=f"{tmp_path}:{harness.ROOT}").start()
     try:
-        (folder / "answer.json").write_text('{"schema": 1, "time": ["/secret/patient"], "title": {"a": 1}}')
-        harness.visit(page, server, "use", answer="answer")
-        said = harness.words(page)
-        assert "Traceback" not in said and "secret" not in said
+        with watched(browser, server) as page:
+            harness.visit(page, server, "use", run=ALL)
+            page.get_by_text("Copy details").click()
+            page.get_by_text("RuntimeError").wait_for()
+            assert "was not foreseen" in harness.words(page)
+            assert not re.search(r"secret|Patient|/|Traceback", page.locator("[data-testid=stCode]").last.inner_text())
+            assert "secret" not in page.content()
+            harness.visit(page, server, "run")
+            assert "was not foreseen" not in harness.words(page)
     finally:
-        (folder / "answer.json").write_text(text)
-    harness.visit(page, server, "data")
+        server.end()
 
 
 def test_H1_only_this_computer_is_listened_on(server):
