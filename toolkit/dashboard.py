@@ -194,10 +194,21 @@ def serve(listening):
         sys.path.insert(0, str(PROJECT))
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(
+    arrived = []
+
+    class Server(uvicorn.Server):
+        """One that tells which signal ended it: raised again inside asyncio it is lost now and then."""
+
+        def handle_exit(self, sig, frame):
+            arrived.append(sig)
+            super().handle_exit(sig, frame)
+
+    server = Server(uvicorn.Config(
         "apps.dashboard:app", log_level="warning", access_log=False, server_header=False, ws_max_size=64 << 20,
         ws_ping_interval=30, ws_ping_timeout=30, ws_per_message_deflate=False, timeout_graceful_shutdown=2))
     server.run(sockets=[listening])
+    if arrived:
+        raise Terminated if arrived[0] == signal.SIGTERM else KeyboardInterrupt
     if not server.started:
         raise ResourceError("The server did not start; the lines above say why.")
 
