@@ -167,7 +167,8 @@ def test_cancel_is_asked_and_explained(root):
     page = opened(run="one")
     buttons(page)["Cancel"].click().run()
     said = words(page)
-    assert "makes no further epoch" in said and "ends the run as it is" in said and process.poll() is None
+    assert "makes no further epoch" in said and "ends it at its next safe point" in said and "Resume goes on" in said
+    assert process.poll() is None
     buttons(page)["Cancel the run"].click().run()
     process.wait(10)
     assert not page.exception
