@@ -10,6 +10,7 @@ Medians over the rounds, with the smallest and largest in brackets. FOLDER is ke
 
 import argparse
 import contextlib
+import hashlib
 import os
 import shutil
 import statistics
@@ -18,12 +19,16 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.apps import make_answers, make_runs  # noqa: E402
 from tests.benchmarks.table import grid  # noqa: E402
 from tests.runs import make_looks  # noqa: E402
+from toolkit.pixels import thumbnails  # noqa: E402
+from toolkit.run import FILES  # noqa: E402
 
 RUNS, DAMAGED, PICTURES = 500, 20, 10_000
 BIG, SECOND, LIVE, ANSWER = "20260401-090000-big", "20260401-100000-second", "20260401-110000-live", "many"
@@ -34,6 +39,7 @@ def pages(look):
     """[(what it shows, page, its parameters)]."""
     return [
         ("data", "data", {}), (f"data, a look at {PICTURES:,}", "data", {"check": look}),
+        (f"data, {PICTURES:,} pictures", "data", {"check": look, "show": "pictures"}),
         ("train", "train", {"check": look}), (f"run, {RUNS} runs", "run", {}),
         ("run, one finished", "run", {"run": BIG}),
         ("run, one at work", "run", {"run": LIVE}), ("run, two compared", "run", {"compare": f"{BIG},{SECOND}"}),
@@ -55,10 +61,19 @@ def made(root):
             make_runs.finished(root, f"20260301-{number:06}-cells", n=20)
         for number in range(DAMAGED):
             make_runs.damaged(root, f"damaged-{number:02}", list(make_runs.DAMAGES)[number])
-        make_looks.look(root, "/data/big", manifest=make_looks.rows(PICTURES))
+        look = make_looks.look(root, "/data/big", manifest=make_looks.rows(PICTURES))
+        keys = [hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in range(PICTURES)]
+        thumbnails.write(root / ".dashboard" / "checks" / look / FILES["thumbnails"], keys, drawn())
         make_answers.answered(root, ANSWER, run=BIG, n=PICTURES)
     shutil.rmtree(root / LIVE, ignore_errors=True)
     return next(folder.name for folder in (root / ".dashboard" / "checks").iterdir() if folder.is_dir())
+
+
+def drawn():
+    """Small JPEGs, one for each picture of the look."""
+    for number in range(PICTURES):
+        pixels = np.random.default_rng(number).integers(0, 256, (10, 16, 1), np.uint8).repeat(14, 0).repeat(14, 1)
+        yield thumbnails.encode(pixels[:140, :140], 160, 140, "squash")
 
 
 def by_script(shown, rounds):
