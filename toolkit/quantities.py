@@ -39,3 +39,11 @@ def size(text, name="--cache-limit"):
     if not match:
         raise OptionError(f"{name} {text!r}: wanted a size such as 500MB or 20GB.")
     return int(float(match[1]) * 1000 ** ("", "k", "m", "g", "t").index(match[2]))
+
+
+def size_in_words(number):
+    """Bytes as people read them, such as "95.2 MB" (powers of 1000): what `size` reads."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number} bytes"

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from apps.parts import frame, settings, starting
-from apps.parts.deleting import size
 from apps.parts.plain import plain, short
 from apps.parts.upload import upload
 from toolkit.data.reading import count
 from toolkit.errors import ToolkitError
+from toolkit.quantities import size_in_words
 from toolkit.runs import collecting, uploads
 
 HOW = {"classes": "Class by class", "folder": "A folder of class folders"}
@@ -74,7 +74,7 @@ def kept():
     held = uploads.listed(root)
     if not held:
         return
-    total = size(sum(one.bytes for one in held))
+    total = size_in_words(sum(one.bytes for one in held))
     place = st.expander(f"Kept from before ({total})", icon=":material/inventory_2:", key="data-kept",
                         on_change="rerun")
     if not place.open:
@@ -82,8 +82,8 @@ def kept():
     with place:
         for one in held:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{plain(short(one.data.name, 60))}, {count(one.files, 'file')}, {size(one.bytes)}",
-                            width="stretch")
+                st.markdown(f"{plain(short(one.data.name, 60))}, {count(one.files, 'file')}, "
+                            f"{size_in_words(one.bytes)}", width="stretch")
                 if st.button("Look", icon=":material/search:", key=f"data-kept-look-{one.id}"):
                     starting.look({"data": str(one.data)})
                 st.button("Delete", icon=":material/delete:", key=f"data-kept-delete-{one.id}", on_click=delete,

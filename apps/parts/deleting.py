@@ -5,6 +5,7 @@ import streamlit as st
 from apps.parts import frame
 from apps.parts.plain import plain
 from toolkit.errors import ToolkitError
+from toolkit.quantities import size_in_words
 from toolkit.runs import folders, trash
 
 GONE = "deleted"  # in session_state: the name in the trash of what was deleted last
@@ -21,8 +22,8 @@ def button(run, key, **more):
 def asked(run):
     """The question; the answer moves the run, and the page is shown without it."""
     st.text(run.id)
-    st.markdown(f"{size(folders.size(run.folder))} go to the trash, with the model, its scores and its report. You can "
-                "put them back until the trash is emptied. Your pictures stay where they are.")
+    st.markdown(f"{size_in_words(folders.size(run.folder))} go to the trash, with the model, its scores and its "
+                "report. You can put them back until the trash is emptied. Your pictures stay where they are.")
     with st.container(horizontal=True):
         st.button("Move to the trash", type="primary", key="delete-yes", on_click=move, args=(run.id,))
         if st.button("Keep it", key="delete-no"):
@@ -57,11 +58,3 @@ def undo():
                 return
             del st.session_state[GONE]
             st.rerun()
-
-
-def size(number):
-    """Bytes in words: "95 MB"."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= unit:
-            return f"{number / unit:.3g} {name}"
-    return f"{number} bytes"

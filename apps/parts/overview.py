@@ -6,6 +6,7 @@ from apps.parts import deleting, frame
 from apps.parts.plain import plain
 from toolkit.errors import ToolkitError
 from toolkit.progress import spoken
+from toolkit.quantities import size_in_words
 from toolkit.runs import folders, listing, trash
 
 MOST = 6        # runs beside each other
@@ -90,7 +91,7 @@ def unwanted(names):
     if len(found) > IN_TRASH:
         st.caption(f"and {len(found) - IN_TRASH} more")
     total = sum(folders.size(run.folder) for run in found)
-    st.markdown(f"{deleting.size(total)} go to the trash, and can be put back until it is emptied. What is at work "
+    st.markdown(f"{size_in_words(total)} go to the trash, and can be put back until it is emptied. What is at work "
                 "stays.")
     with st.container(horizontal=True):
         st.button("Move to the trash", type="primary", key="unwanted-yes", on_click=moved, args=(names,))
@@ -172,7 +173,7 @@ def put_back(name):
 def sure(count):
     """The question before deleted runs are gone for good."""
     found = folders.size(frame.root() / folders.HIDDEN / "trash")
-    st.markdown(f"{count} {'run goes' if count == 1 else 'runs go'} for good, {deleting.size(found)}: models, scores "
+    st.markdown(f"{count} {'run goes' if count == 1 else 'runs go'} for good, {size_in_words(found)}: models, scores "
                 "and reports. This cannot be undone.")
     with st.container(horizontal=True):
         st.button("Delete for good", type="primary", key="trash-yes", on_click=emptied)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from apps.parts import frame
 from apps.parts.plain import plain
+from toolkit.quantities import size_in_words
 from toolkit.run import FILES, paths
 from toolkit.runs import launch
 
@@ -49,14 +50,6 @@ def page(run, found):
 def offered(run, name, title, about, size):
     """A file to download."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.link_button(f"{title} ({words(size)})", frame.url("download", run.id, FILES[name]), width=260,
+        st.link_button(f"{title} ({size_in_words(size)})", frame.url("download", run.id, FILES[name]), width=260,
                        icon=":material/download:")
         st.caption(f"{plain(FILES[name])}: {about}.", width="content")
-
-
-def words(size):
-    """Bytes in words."""
-    for unit, factor in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} bytes"

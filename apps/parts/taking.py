@@ -4,6 +4,7 @@ import streamlit as st
 
 from apps.parts import deleting, frame
 from apps.parts.plain import plain
+from toolkit.quantities import size_in_words
 from toolkit.runs import snippet
 
 FILES = (("model.keras", ":material/deployed_code:"), ("model.json", ":material/data_object:"))
@@ -17,7 +18,7 @@ def along(model):
     if model.run:
         with st.container(horizontal=True, vertical_alignment="center"):
             for name, icon in FILES:
-                size = deleting.size((model.path / name).stat().st_size)
+                size = size_in_words((model.path / name).stat().st_size)
                 st.link_button(f"{name} ({size})", frame.url("download", model.run, name), icon=icon)
     try:
         code = snippet.python(model.facts, model.file)

@@ -28,6 +28,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from toolkit.errors import OptionError
+from toolkit.quantities import size_in_words
 from toolkit.runs import uploads
 
 MOST_FILES = 200_000   # of an upload
@@ -156,12 +157,12 @@ class Uploads:
     def check(self, place, total, more):
         """Refuse what is, or by `more` bytes would be, beyond the limit or the disk."""
         if total.bytes + more > self.limit or total.files + total.coming > MOST_FILES:
-            raise Refused(413, f"An upload may have {size(self.limit)} and {MOST_FILES:,} files. What lies on the "
-                          "computer where the dashboard runs needs no upload: give the path of its folder.")
+            raise Refused(413, f"An upload may have {size_in_words(self.limit)} and {MOST_FILES:,} files. What lies on "
+                          "the computer where the dashboard runs needs no upload: give the path of its folder.")
         free = self.disk(place.parent).free
         if more + SPARE > free:
-            raise Refused(507, f"The disk has {size(max(0, free - SPARE))} left for uploads"
-                          + (f" and this needs {size(more)}" if more else "") + "; free some space.")
+            raise Refused(507, f"The disk has {size_in_words(max(0, free - SPARE))} left for uploads"
+                          + (f" and this needs {size_in_words(more)}" if more else "") + "; free some space.")
 
 
 def announced(request):
@@ -260,11 +261,3 @@ def unwritten(error):
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ):
         return Refused(400, f"A file of that name cannot be kept: {error.strerror}.")
     return Refused(507, f"The upload cannot be written: {error.strerror}.")
-
-
-def size(number):
-    """Bytes in words, such as 1.2 GB."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if number >= unit:
-            return f"{number / unit:.3g} {name}"
-    return f"{number} bytes"
