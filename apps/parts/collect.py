@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.parts import frame, settings, starting
+from apps.parts import frame, starting
 from apps.parts.plain import plain, short
 from apps.parts.upload import upload
 from toolkit.data.reading import count
@@ -65,7 +65,7 @@ def brought(root, collection):
         st.caption("Name a second class, and choose its pictures.")
     if len(classes) > 1 and st.button("Look at these pictures", type="primary", icon=":material/search:",
                                       key="data-look-collected"):
-        starting.look({"data": str(collecting.folder(settings.root(), collection))})
+        starting.look({"data": str(collecting.folder(root, collection))})
 
 
 def kept():

@@ -4,7 +4,6 @@ The truth lies in the run folders and in the address (`?run=...`): a refreshed p
 the same.
 """
 
-import os
 import platform
 import traceback
 from importlib import metadata
@@ -13,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from apps.parts.plain import plain
+from apps.parts.settings import root
 from toolkit.runs import folders, listing
 
 VIEWS = {  # page: (title, what it is for)
@@ -33,11 +33,6 @@ BADGES = {  # state: (words, colour, icon)
     "failed": ("failed", "red", ":material/error:"), "killed": ("ended by the system", "red", ":material/power_off:"),
     "damaged": ("damaged", "red", ":material/broken_image:"),
 }
-
-
-def root():
-    """The folder of runs."""
-    return Path(os.environ.get("TOOLKIT_RUNS") or "runs")
 
 
 def navigate():
@@ -89,9 +84,9 @@ def heading(title, about=""):
         st.caption(plain(about))
 
 
-def entry(parameter="run"):
+def entry():
     """The run that the address names (toolkit.runs.listing.Entry); None where it names none, or none of ours."""
-    name = st.query_params.get(parameter, "")
+    name = st.query_params.get("run", "")
     return listing.entry(root(), name) if name and valid(name) else None
 
 

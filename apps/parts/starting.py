@@ -1,7 +1,6 @@
 """What the pages start: a look at data, a run. Each is one process, however often it is asked for."""
 
 from dataclasses import fields
-from pathlib import Path
 
 import streamlit as st
 
@@ -78,4 +77,4 @@ def run(wish, name):
 
 def line(wish, name):
     """The command that a run of that name is started by."""
-    return launch.command("finetune", wishes.typing(wish, Path(frame.root()) / name))
+    return launch.command("finetune", wishes.typing(wish, frame.root() / name))

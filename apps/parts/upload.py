@@ -55,5 +55,5 @@ def upload(key, kinds=("zip", "pictures", "table", "npz"), label="Bring pictures
         "deepest": uploads.DEEPEST, "alone": [suffix for suffix in uploads.ZIPS],
         "words": f"{', '.join(words[:-1])} or {words[-1]}" if words[1:] else words[0]}
     done = show(key=key, data=data, on_done_change=lambda: None).done
-    found = uploads.held(settings.root(), done) if isinstance(done, str) and uploads.ID.fullmatch(done) else None
+    found = uploads.held(frame.root(), done) if isinstance(done, str) and uploads.ID.fullmatch(done) else None
     return found and {"upload": found.id, "path": str(found.data), "files": found.files, "bytes": found.bytes}

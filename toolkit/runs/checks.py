@@ -13,7 +13,6 @@ import shutil
 import stat
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -258,16 +257,7 @@ def decisions(path):
 
 def since(found, started):
     """Those edits of a list that were made after a moment (a datetime with its zone; None: all)."""
-    return [one for one in found if started is None or (made := moment(one.time)) is None or made > started]
-
-
-def moment(text):
-    """A datetime of its text; None where it is none."""
-    try:
-        made = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return made if made.tzinfo else None
+    return [one for one in found if started is None or (made := listing.moment(one.time)) is None or made > started]
 
 
 def decide(path, picture, action, value=""):

@@ -29,7 +29,6 @@ class Entry:
     seconds: float | None = None
     scores: dict | None = None
     chosen: str = ""
-    random: bool = False
 
 
 def entry(root, name, kind="runs"):
