@@ -3,12 +3,13 @@
 import hashlib
 from pathlib import Path
 
+from toolkit.data import manifest
 from toolkit.data.spreadsheet import to_csv
 from toolkit.files import to_json, write_atomic
 from toolkit.run import now, paths
 from toolkit.runs import checks, folders
 
-COLUMNS = (*checks.OWN, "patient")
+COLUMNS = (*manifest.COLUMNS, "patient")
 
 
 def rows(count=30, classes=("benign", "malignant")):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.runs import make_looks
-from toolkit.data import edits
+from toolkit.data import edits, manifest
 from toolkit.errors import DataError, UntrustedError
 from toolkit.run import paths
-from toolkit.runs import checks, folders, launch
+from toolkit.runs import checks, folders, launch, tables
 
 
 def folder(root, name):
@@ -81,7 +81,7 @@ def test_pictures_counts_and_columns_are_read(tmp_path):
 
 
 def test_numbers_as_classes_are_in_their_order():
-    assert checks.ordered({"10", "9", "2"}) == ["2", "9", "10"]
+    assert manifest.ordered({"10", "9", "2"}) == ["2", "9", "10"]
 
 
 def test_formula_cells_are_opened(tmp_path):
@@ -111,10 +111,10 @@ def test_I9_an_odd_manifest_is_damaged(tmp_path, text):
 
 def test_I9_a_link_or_a_huge_manifest_is_not_read(tmp_path, monkeypatch):
     here = folder(tmp_path, make_looks.look(tmp_path))
-    monkeypatch.setattr(checks, "LARGEST", 10)
+    monkeypatch.setattr(tables, "LARGEST", 10)
     with pytest.raises(UntrustedError):
         checks.pictures(here)
-    monkeypatch.setattr(checks, "LARGEST", 10 ** 6)
+    monkeypatch.setattr(tables, "LARGEST", 10 ** 6)
     paths(here).manifest.rename(tmp_path / "elsewhere")
     paths(here).manifest.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UntrustedError):

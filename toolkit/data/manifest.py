@@ -46,8 +46,7 @@ class Samples:
     @property
     def classes(self):
         """Class names, whole numbers by value, other names by text."""
-        names = sorted(set(self.rows["label"]))
-        return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
+        return ordered(set(self.rows["label"]))
 
     @property
     def counts(self):
@@ -113,6 +112,12 @@ def _classes(labels, empty, ignore_empty, merge_case, faults, notes):
     if len(names) < 2 and not faults:
         faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
     return labels
+
+
+def ordered(labels):
+    """Class names, whole numbers by value, other names by text."""
+    names = sorted(labels)
+    return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
 
 
 def measured_only(samples):

@@ -4,30 +4,26 @@ A look is a run folder of `python -m toolkit.check` in `.dashboard/checks`. Its 
 number: so a reload or a second tab finds the same look, and looking again makes the next one.
 """
 
-import csv
 import hashlib
 import json
 import os
 import re
 import shutil
-import stat
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from toolkit.data import edits
-from toolkit.data.spreadsheet import csv_plain
+from toolkit.data import edits, manifest
+from toolkit.data.splits import PARTS
 from toolkit.errors import UntrustedError
 from toolkit.run import now, paths
-from toolkit.runs import folders, launch, listing, reading
+from toolkit.runs import folders, launch, listing, reading, tables
 
 KIND = "checks"
 NAME = re.compile(r"[0-9a-f]{12}-\d{1,9}")
 KEPT = 2                    # looks at the same data
-LARGEST = 256 << 20         # bytes of a manifest
-PARTS = ("train", "validation", "test")
-OWN = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
+LARGEST = 256 << 20         # bytes of doctor.json, which names the pictures of every finding
 SEVERITIES = ("error", "warning", "note")
 
 
@@ -136,62 +132,46 @@ def forget(root, name):
 
 def pictures(folder):
     """All pictures of a look's or run's manifest.csv, in its order. UntrustedError where it is none."""
-    return read(*signature(paths(folder).manifest))[0]
+    return read(*tables.signature(paths(folder).manifest))[0]
 
 
 def columns(folder):
     """{further column of the data: number of its values}."""
-    return read(*signature(paths(folder).manifest))[1]
-
-
-def signature(path):
-    """(path, time, size) of a file that may be read."""
-    try:
-        info = os.stat(path, follow_symlinks=False)
-    except OSError as error:
-        raise UntrustedError(f"{path.name} cannot be read: {error.strerror}.") from None
-    if not stat.S_ISREG(info.st_mode) or info.st_size > LARGEST:
-        raise UntrustedError(f"{path.name} is no file of at most {LARGEST:,} bytes.")
-    return path, info.st_mtime_ns, info.st_size
+    return read(*tables.signature(paths(folder).manifest))[1]
 
 
 @lru_cache(8)
 def read(path, changed, size):
     """(pictures, {further column: number of values}) of a manifest that has not changed since."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, restval="")
-            if not set(OWN) <= set(rows.fieldnames or ()):
-                raise ValueError("it has other columns")
-            further = {name: set() for name in rows.fieldnames if name not in OWN}
-            found = []
-            for number, row in enumerate(rows):
-                found.append(picture(number, row))
-                for name, values in further.items():
-                    values.add(row[name])
-    except (OSError, ValueError, csv.Error, TypeError) as error:
-        raise UntrustedError(f"{path.name} is damaged ({str(error)[:200]}).") from None
+    rows = tables.rows(path)
+    header = next(rows)
+    if not set(manifest.COLUMNS) <= set(header):
+        raise UntrustedError(f"{path.name} is damaged (it has other columns).")
+    further = {name: set() for name in header if name not in manifest.COLUMNS}
+    found = []
+    for number, cells in enumerate(rows):
+        row = dict(zip(header, cells))
+        found.append(picture(path, number, row))
+        for name, values in further.items():
+            values.add(row[name])
     return tuple(found), {name: len(values) for name, values in further.items()}
 
 
-def picture(number, row):
-    """The Picture of a line; ValueError where its numbers are none."""
-    text = {name: csv_plain(row[name]) for name in ("path", "label", "group", "note")}
-    return Picture(number, text["path"], text["label"], row["split"] if row["split"] in PARTS else "", text["group"],
-                   row["sha256"], int(row["width"]), int(row["height"]), text["note"])
+def picture(path, number, row):
+    """The Picture of a row of the manifest `path`; UntrustedError where its numbers are none."""
+    try:
+        width, height = int(row["width"]), int(row["height"])
+    except ValueError as error:
+        raise UntrustedError(f"{path.name} is damaged ({str(error)[:200]}).") from None
+    return Picture(number, row["path"], row["label"], row["split"] if row["split"] in PARTS else "", row["group"],
+                   row["sha256"], width, height, row["note"])
 
 
 def counts(found):
     """{class: {part: pictures}} in the order of the classes; the part "" where a picture has none."""
     tally = Counter((one.label, one.part) for one in found)
     return {label: {part: tally[label, part] for part in (*PARTS, "") if tally[label, part]}
-            for label in ordered({one.label for one in found})}
-
-
-def ordered(labels):
-    """Class names, whole numbers by value and others by text, as everywhere."""
-    names = sorted(labels)
-    return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
+            for label in manifest.ordered({one.label for one in found})}
 
 
 def findings(folder):

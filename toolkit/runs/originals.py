@@ -3,20 +3,17 @@
 Never the file as it came: that could be a page or a drawing that runs, and holds what a camera wrote of a person.
 """
 
-import csv
 import hashlib
 import io
-import os
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
 from toolkit.errors import UntrustedError
 from toolkit.run import paths
-from toolkit.runs import reading
+from toolkit.runs import reading, tables
 
-LARGEST = 256 << 20  # bytes of a manifest
-QUALITY = 88         # of JPEG
+QUALITY = 88  # of JPEG
 
 
 def jpeg(folder, key, side):
@@ -56,26 +53,21 @@ def located(folder, key):
 
 
 def listed(folder):
-    """{key: (path, where it lies or "")} of a folder's manifest; {} where there is none."""
-    path = paths(folder).manifest
+    """{key: (path, where it lies or "")} of a folder's manifest; {} where there is none, or it is damaged."""
     try:
-        facts = os.stat(path, follow_symlinks=False)
-    except OSError:
+        return parsed(*tables.signature(paths(folder).manifest))
+    except UntrustedError:
         return {}
-    return parsed(path, facts.st_mtime_ns, facts.st_size) if facts.st_size <= LARGEST else {}
 
 
 @lru_cache(4)
 def parsed(path, changed, size):
     """`listed` of a manifest that has not changed since."""
-    from toolkit.data.spreadsheet import csv_plain
-
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return {row["sha256"][:16]: (csv_plain(row["path"]), csv_plain(row.get("file") or ""))
-                    for row in csv.DictReader(file) if row.get("sha256") and row.get("path")}
-    except (OSError, ValueError, csv.Error):
-        return {}
+    rows = tables.rows(path)
+    header = next(rows)
+    found = (dict(zip(header, row)) for row in rows)
+    return {row["sha256"][:16]: (row["path"], row.get("file", "")) for row in found
+            if row.get("sha256") and row.get("path")}
 
 
 def roots(folder, name):

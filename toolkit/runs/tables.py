@@ -52,7 +52,7 @@ def checked(path, table):
             raise UntrustedError(f"{path.name} holds more rows than are shown here ({number:,}).")
         yield [csv_plain(cell) for cell in row]
     if width is None:
-        raise UntrustedError(f"{path.name} is empty.")
+        raise UntrustedError(f"{path.name} is damaged: it is empty.")
 
 
 def lines(path, file):
