@@ -1,12 +1,13 @@
 """What each preset will take, told by a short dry run that leaves nothing but the store a little fuller."""
 
 import json
+import os
 
 import pandas
 import pytest
 
 from tests.acceptance import runs
-from toolkit import errors, estimate, options
+from toolkit import errors, estimate, options, queue
 from toolkit.commandline import parse
 from toolkit.data import manifest
 from toolkit.pixels import decode
@@ -105,3 +106,15 @@ def test_G6_only_an_earlier_estimate_is_replaced(data, tmp_path, capsys):
     assert mine.read_text() == "[1, 2]"
     earlier.write_text(json.dumps({"schema": 1, "presets": {}}))
     estimate.check_out(earlier)
+
+
+def test_other_work_is_noticed_a_run_on_the_device_or_anything_on_the_processor(monkeypatch, tmp_path):
+    chosen = parse(options.Estimate, "estimate", ["sample:cells", "--device", "cpu"])
+    monkeypatch.setenv("TOOLKIT_QUEUE", str(tmp_path))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.4, 9.0, 9.0))
+    assert not estimate.is_busy(chosen) and not queue.tickets(tmp_path / "cpu")
+    with queue.Ticket(["cpu"]):
+        assert estimate.is_busy(chosen)
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.6, 0.0, 0.0))
+    assert estimate.is_busy(chosen)

@@ -23,6 +23,7 @@ from toolkit.training import device
 
 SCHEMA = 1
 USUAL = "balanced"
+CROWDED = 0.75  # load a core, over the last minute, from which others are at work
 LIGHT = 0.35   # share of the time and memory of loading TensorFlow that Keras takes on OpenVINO alone
 
 
@@ -127,12 +128,13 @@ def estimate(plans):
 
 
 def is_busy(chosen):
-    """Whether another run computes on the device, which makes everything look slower than it will be."""
-    try:
-        queue.Ticket(queue.devices(chosen.device, chosen.devices), wait=False).close()
-        return False
-    except OptionError:
-        return True
+    """Whether other work goes on, a run on the device or anything on the processor: all looks slower than it will be.
+
+    Asked before our own work begins.
+    """
+    folders = [queue.usual_folder() / name for name in queue.devices(chosen.device, chosen.devices)]
+    runs = any(queue.owner_of(ticket) for folder in folders for ticket in queue.tickets(folder))
+    return runs or os.getloadavg()[0] > CROWDED * (os.cpu_count() or 1)
 
 
 def presets(arguments):
@@ -169,7 +171,7 @@ def told(found, refused):
     for name, why in refused.items():
         say(f"  {name:9} not with these options: {why}")
     if found["machine"]["busy"]:
-        say("Another run was computing meanwhile: alone it will be quicker.")
+        say("The computer had other work meanwhile: alone it will be quicker.")
 
 
 def say(text):

@@ -65,14 +65,15 @@ def shown(found, wish, seen):
         coming(*asked(wish, seen))
     elif found.state == "known" and preset in found.costs:
         st.markdown(f":material/timer: A{found.costs[preset].words[1:]}")
-        st.caption(found.costs[preset].more + (". Another run was at work meanwhile: alone it is quicker." if found.busy
-                                               else "."))
+        st.caption(found.costs[preset].more + (". The computer had other work meanwhile: alone it is quicker."
+                                               if found.busy else "."))
     elif found.state == "known" and preset in found.refused:
         st.caption(plain(found.refused[preset]))
     elif found.state == "failed":
         st.caption(f"No estimate: {plain(found.message)}")
-    if found.state in ("none", "failed") and not wishes.fault(wish):
-        if st.button("Estimate time and memory", icon=":material/timer:", key="train-estimate",
+    if (found.state in ("none", "failed") or found.busy) and not wishes.fault(wish):
+        words = "Estimate anew" if found.busy else "Estimate time and memory"
+        if st.button(words, icon=":material/timer:", key="train-estimate",
                      help="Computes for some seconds; a run that is at work meanwhile is a little slower."):
             begin(*asked(wish, seen))
             st.rerun()

@@ -177,6 +177,16 @@ def test_the_cost_is_estimated_by_itself_and_shown_when_it_is_known(root, estima
     assert "About 3 min, 1.4 GB of memory" in words(page) and len(set(estimated)) == 1
 
 
+def test_what_was_estimated_beside_other_work_can_be_estimated_anew(root, estimated):
+    look = make_looks.look(root)
+    opened(check=look)
+    known(root, estimated[0], machine={"busy": True})
+    page = opened(check=look)
+    assert "had other work meanwhile" in words(page) and page.button(key="train-estimate").label == "Estimate anew"
+    page.button(key="train-estimate").click().run()
+    assert estimated == [estimated[0]] * 2
+
+
 def test_another_wish_is_estimated_anew_and_another_preset_is_not(root, estimated):
     page = opened(check=make_looks.look(root))
     page.radio(key="train-preset").set_value("best").run()

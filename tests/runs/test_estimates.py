@@ -52,6 +52,14 @@ def test_it_is_begun_comes_and_is_known(tmp_path, lines):
     launch.end(tmp_path, estimates.KIND, "0" * 12)
 
 
+def test_begun_anew_it_is_coming_and_not_what_was_known(tmp_path, lines):
+    written(tmp_path, "0" * 12, machine={"busy": True})
+    assert estimates.of(tmp_path, "0" * 12).busy
+    estimates.begin(tmp_path, "0" * 12, ["a"])
+    assert estimates.of(tmp_path, "0" * 12).state == "coming"
+    launch.end(tmp_path, estimates.KIND, "0" * 12)
+
+
 def test_a_newer_one_takes_the_place_of_the_one_under_way(tmp_path, lines):
     estimates.begin(tmp_path, "0" * 12, ["a"])
     estimates.begin(tmp_path, "1" * 12, ["b"])

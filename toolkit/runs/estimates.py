@@ -45,8 +45,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """`state`: known, coming, failed, or none; costs: {preset: Cost}; refused: {preset: why not}; `busy`: another run
-    was computing meanwhile, so that all looked slower; `message`: why it failed."""
+    """`state`: known, coming, failed, or none; costs: {preset: Cost}; refused: {preset: why not}; `busy`: the computer
+    had other work meanwhile, so that all looked slower; `message`: why it failed."""
 
     state: str
     costs: dict
@@ -102,7 +102,7 @@ def inner(facts, name):
 
 
 def begin(root, name, arguments):
-    """Estimate by `toolkit.estimate ARGUMENTS`, in place of any other estimate that is under way."""
+    """Estimate by `toolkit.estimate ARGUMENTS`, in place of any other that is under way, or was made of the same."""
     for other in begun(root):
         if not launch.alive(root, KIND, other):
             launch.forget(root, KIND, other)
@@ -112,6 +112,7 @@ def begin(root, name, arguments):
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > LASTS:
                 old.unlink()
+    file(root, name).unlink(missing_ok=True)  # one that was made while others were at work
     launch.start(root, KIND, name, "estimate", [*arguments, "--out", file(root, name)], wish=[KIND, name])
 
 
