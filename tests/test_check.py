@@ -197,3 +197,11 @@ def test_a_given_split_and_further_test_data_are_shown_as_they_are(data, tmp_pat
     counts = runs.read(tmp_path / "out" / "doctor.json")["counts"]
     assert counts["test"] == dict.fromkeys(runs.CLASSES, 4) and sum(counts["validation"].values()) > 0
     assert "The split is the one given with the data." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [("pictues",), ("sample:cels",), ("sample:cells", "--test-data", "pictues")])
+def test_A4_what_is_not_there_leaves_no_folder(tmp_path, capsys, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    assert errors.guarded(check.main, list(arguments)) == 3
+    assert "id you mean" in capsys.readouterr().err and [one.name for one in tmp_path.iterdir()] == ["pictures"]

@@ -121,9 +121,12 @@ def refused(run, faults, reason):
 
 def check(chosen):
     """Look as `chosen`, an options.Check, says, and return the folder. Raises the errors of toolkit.errors."""
+    from toolkit.data import manifest
     from toolkit.features.store import Store
 
     folder, faults = chosen.run_dir or chosen.out, Faults()
+    for data in filter(None, () if folder else (chosen.data, chosen.test_data)):
+        manifest.refuse_missing(data)  # a mistyped path leaves nothing in runs/; a folder that was named tells of it
     run = Run.create(folder and Path(folder), "check", asdict(replace(chosen, run_dir=None, out=None)))
     with run, errors.Interrupts(run.say) as stop:
         progress = Progress(run, SHARES, stop)

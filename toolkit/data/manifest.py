@@ -225,12 +225,11 @@ def _reading(data, root, path_column, label_column, split_column, group_column):
                "group_column": group_column}
     if data.startswith("sample:"):
         _refuse_table_options("sample data", root, columns)
-        return import_module("toolkit.data.table").read(_sample(data[len("sample:"):])), "sample"
+        return import_module("toolkit.data.table").read(_sample_module(data[len("sample:"):]).make()), "sample"
     if "://" in data:
         raise DataError(f"{data} is an address; download it first and give the folder or file.")
     path = Path(data).expanduser()
-    if not path.exists():
-        raise DataError(_not_there(path))
+    refuse_missing(data)
     suffix = path.suffix.lower()
     if path.is_file() and suffix in TABLES:
         reading = import_module("toolkit.data.table").read(path, root, **columns)
@@ -246,6 +245,14 @@ def _reading(data, root, path_column, label_column, split_column, group_column):
         raise DataError(f"{path} is no data set; wanted a folder of pictures, a table ({', '.join(TABLES)}), an"
                         f" .npz file, a zip of these, or sample:NAME with NAME of {', '.join(SAMPLES)}.")
     return reading, reading.kind
+
+
+def refuse_missing(data):
+    """DataError, with what may have been meant, where `data` names sample data or a path that are not there."""
+    if data.startswith("sample:"):
+        _sample_module(data.removeprefix("sample:"))
+    elif "://" not in data and not Path(data).expanduser().exists():
+        raise DataError(_not_there(Path(data).expanduser()))
 
 
 def _folder(path):
@@ -269,12 +276,12 @@ def _refuse_table_options(what, root, columns):
         raise OptionError(f"--{given[0].replace('_', '-')} is for tables; the data are {what}.")
 
 
-def _sample(name):
+def _sample_module(name):
     if name not in SAMPLES:
         near = difflib.get_close_matches(name, SAMPLES, 1)
         raise DataError(f"There is no sample data {name!r}; " + (f"did you mean sample:{near[0]}?" if near else
                                                                 f"there is: {', '.join(SAMPLES)}."))
-    return import_module(SAMPLES[name]).make()
+    return import_module(SAMPLES[name])
 
 
 def _not_there(path):
