@@ -62,7 +62,7 @@ def from_elsewhere():
         st.session_state["use-model"] = "" if uploads.ID.fullmatch(asked) else asked
     with st.form("use-by-path", border=False):
         st.text_input("Path of a model.keras, or of the folder that holds it", key="use-model",
-                      placeholder="/home/me/model.keras")
+                      placeholder="/models/first/model.keras")
         pressed = st.form_submit_button("Take this model", icon=":material/check:")
     got = upload("use-model-file", ("model",), "Or bring model.keras and model.json", LARGEST)
     if pressed:

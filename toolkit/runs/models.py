@@ -44,7 +44,7 @@ def elsewhere(root, asked):
     path = Path(asked.strip()).expanduser()
     if not path.is_absolute():
         raise OptionError("Give the whole path of a model.keras or of the folder that holds it, such as "
-                          "/home/me/model.keras.")
+                          "/models/first/model.keras.")
     return found(path)
 
 

@@ -2,7 +2,7 @@
 
     RUNS/.dashboard/uploads/ID/            ID: 12 hexadecimal characters
         name.zip, or class/picture.png ... names as they came: they are the labels
-        .XXXX.part                         what is still coming; whoever writes holds its lock
+        .0f3a.part                         what is still coming; whoever writes holds its lock
 """
 
 import contextlib
