@@ -9,8 +9,10 @@ from apps.parts import address, frame
 from apps.parts.grid import grid
 from apps.parts.overlay import overlay
 from apps.parts.plain import plain, short
+from apps.parts.turning import turn
 from toolkit.data import edits
 from toolkit.errors import ToolkitError
+from toolkit.errors import plain as printable
 from toolkit.runs import checks
 
 PAGE = 60       # pictures
@@ -124,7 +126,7 @@ def dialog(seen):
     except ToolkitError as error:
         st.error(plain(error))
         return
-    turn(seen, picture)
+    turn("data", led_through(seen, picture), picture.row, to)
     overlay(frame.url("picture", checks.KIND, seen.entry.id, f"{picture.key}.jpg") + "?full=1",
             f"{picture.label}: {picture.path}", "data-large")
     word, tone = decided.of(picture)
@@ -136,22 +138,14 @@ def dialog(seen):
     facts = [PARTS.get(picture.part, ""), f"{picture.width} × {picture.height} pixels", picture.note,
              f"group {picture.group}" if picture.group else ""]
     st.caption(plain(" · ".join(fact for fact in facts if fact)))
-    choices(seen, decided, picture)
-    if fault := st.session_state.pop("data-fault", ""):
-        st.error(plain(fault))
+    choices("data", decided, picture, checks.counts(seen.pictures))
+    st.caption(f"Kept in {plain(short(decided.path, 70))}; the picture itself stays as it is.")
 
 
-def turn(seen, picture):
-    """Buttons to the picture before and the one after."""
+def led_through(seen, picture):
+    """The rows through which Left and Right lead from a picture."""
     among = [row for row in st.session_state.get(AMONG, ()) if row < len(seen.pictures)]
-    among = among if picture.row in among else list(range(len(seen.pictures)))
-    at = among.index(picture.row)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.button("Before", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, key="data-before",
-                  on_click=to, args=(among[at - 1],))
-        st.caption(f"{at + 1:,} of {len(among):,}")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at + 1 == len(among),
-                  key="data-next", on_click=to, args=(among[(at + 1) % len(among)],))
+    return among if picture.row in among else list(range(len(seen.pictures)))
 
 
 def to(row):
@@ -159,26 +153,29 @@ def to(row):
     st.query_params["picture"] = str(row)
 
 
-def choices(seen, decided, picture):
-    """What may be decided about a picture."""
-    with st.container(horizontal=True):
-        st.button("Leave out", icon=":material/visibility_off:", shortcut="x", key="data-out", on_click=keep,
-                  args=(decided.path, picture, "exclude"), disabled=decided.of(picture)[0] == "left out")
-        st.button("Take back", icon=":material/undo:", shortcut="u", key="data-undo", on_click=keep,
-                  args=(decided.path, picture, "undo"), disabled=picture.path not in decided.standing)
-    others = [label for label in checks.counts(seen.pictures) if label != picture.label]
+def choices(key, decided, picture, labels):
+    """What may be decided about a picture: another one of `labels`, to leave it out, to take that back.
+
+    key: what the keys of the buttons begin with; what stands in the way is said here.
+    """
+    others = [label for label in labels if label != picture.label]
     if len(others) < KEYS:
-        st.caption("Another class")
         with st.container(horizontal=True):
             for number, label in enumerate(others, 1):
-                st.button(plain(label), shortcut=str(number), key=f"data-class-{number}", on_click=keep,
-                          args=(decided.path, picture, "relabel", label))
+                st.button(f"It is {plain(printable(label))}", shortcut=str(number), key=f"{key}-class-{number}",
+                          on_click=keep, args=(decided.path, picture, "relabel", label))
     else:
-        label = st.selectbox("Another class", others, None, key=f"data-class-{picture.row}",
-                             placeholder="Choose a class")
-        st.button("Give this class", key="data-class-give", disabled=label is None, on_click=keep,
+        label = st.selectbox("It is", others, None, key=f"{key}-class-{picture.path}", placeholder="Choose a class",
+                             format_func=printable)
+        st.button("Give this class", key=f"{key}-class-give", disabled=label is None, on_click=keep,
                   args=(decided.path, picture, "relabel", label))
-    st.caption(f"Kept in {plain(short(decided.path, 70))}; the picture itself stays as it is.")
+    with st.container(horizontal=True):
+        st.button("Leave out", icon=":material/visibility_off:", shortcut="x", key=f"{key}-out", on_click=keep,
+                  args=(decided.path, picture, "exclude"), disabled=decided.of(picture)[0] == "left out")
+        st.button("Take back", icon=":material/undo:", shortcut="u", key=f"{key}-undo", on_click=keep,
+                  args=(decided.path, picture, "undo"), disabled=picture.path not in decided.standing)
+    if fault := st.session_state.pop("data-fault", ""):
+        st.error(plain(fault))
 
 
 def keep(path, picture, action, value=""):

@@ -5,6 +5,7 @@ import streamlit as st
 from apps.parts import frame, heat
 from apps.parts.overlay import overlay
 from apps.parts.plain import plain, short
+from apps.parts.turning import turn
 from toolkit.errors import ToolkitError
 from toolkit.errors import plain as printable
 from toolkit.runs import answers, launch
@@ -41,7 +42,7 @@ def large(answer, found, mark, where):
     """One picture with its probabilities."""
     row = int(st.query_params.get("picture", "0"))
     facts = found.rows.iloc[row]
-    turn(row, where)
+    turn("use", list(map(int, where)) if row in where else [row], row, to)
     if facts["error"]:
         st.error(f"This file could not be read: {plain(facts['error'])}")
     else:
@@ -51,18 +52,6 @@ def large(answer, found, mark, where):
         with right:
             said(found, row, facts, mark(row))
     st.text(short(named(answer, facts["path"]), 90))
-
-
-def turn(row, where):
-    """Buttons to the picture before and the one after."""
-    rows = list(map(int, where)) if row in where else [row]
-    at = rows.index(row)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.button("Before", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, key="use-before",
-                  on_click=to, args=(rows[at - 1],))
-        st.caption(f"{at + 1:,} of {len(rows):,}", width="content")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at + 1 == len(rows),
-                  key="use-next", on_click=to, args=(rows[(at + 1) % len(rows)],))
 
 
 def to(row):

@@ -1,6 +1,7 @@
 """One picture of a run, large: what the model answered, where it looked, and what a person decides about its label."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import streamlit as st
 from apps.parts import address, decide, frame, heat
 from apps.parts.overlay import overlay
 from apps.parts.plain import plain, short
+from apps.parts.turning import turn
 from toolkit.data import edits
 from toolkit.errors import ToolkitError
 from toolkit.errors import plain as printable
 from toolkit.runs import checks
 
 MOST = 8        # classes whose probabilities are listed
-KEYS = 9        # classes that have a key of their own
 PARTS = {"test": "Test", "validation": "Validation"}
 
 
@@ -66,7 +67,7 @@ def dialog(run, found, rows, shown):
         st.info("This picture is not among the answers of the run.")
         return
     one = found.answers.table.iloc[row]
-    turn(found, row, rows)
+    turn("results", led_through(found, row, rows), row, partial(to, found))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if one["key"]:
@@ -80,17 +81,9 @@ def dialog(run, found, rows, shown):
         decision(run, found, row)
 
 
-def turn(found, row, rows):
-    """Buttons to the picture before and the one after."""
-    if row not in rows:
-        rows = tuple(map(int, found.answers.where(found.answers.table["split"].iat[row])))
-    at = rows.index(row)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.button("Before", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, key="results-before",
-                  on_click=to, args=(found, rows[at - 1]))
-        st.caption(f"{at + 1:,} of {len(rows):,}", width="content")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at + 1 == len(rows),
-                  key="results-next", on_click=to, args=(found, rows[(at + 1) % len(rows)]))
+def led_through(found, row, rows):
+    """The rows through which Left and Right lead from a picture."""
+    return rows if row in rows else tuple(map(int, found.answers.where(found.answers.table["split"].iat[row])))
 
 
 def to(found, row):
@@ -129,23 +122,6 @@ def decision(run, found, row):
         st.markdown("**Does the label look wrong?**", width="content")
         if word:
             st.badge(plain(word), icon=":material/edit:", color=tone)
-    others = [name for name in found.classes if name != one.label]
-    if len(others) < KEYS:
-        with st.container(horizontal=True):
-            for number, name in enumerate(others, 1):
-                st.button(f"It is {plain(printable(name))}", shortcut=str(number), key=f"results-class-{number}",
-                          on_click=decide.keep, args=(decided.path, one, "relabel", name))
-    else:
-        name = st.selectbox("It is", others, None, key=f"results-class-{row}", placeholder="Choose a class",
-                            format_func=printable)
-        st.button("Give this class", key="results-class-give", disabled=name is None, on_click=decide.keep,
-                  args=(decided.path, one, "relabel", name))
-    with st.container(horizontal=True):
-        st.button("Leave out", icon=":material/visibility_off:", shortcut="x", key="results-out", on_click=decide.keep,
-                  args=(decided.path, one, "exclude"), disabled=word == "left out")
-        st.button("Take back", icon=":material/undo:", shortcut="u", key="results-undo", on_click=decide.keep,
-                  args=(decided.path, one, "undo"), disabled=one.path not in decided.standing)
-    if fault := st.session_state.pop("data-fault", ""):
-        st.error(plain(fault))
+    decide.choices("results", decided, one, found.classes)
     st.caption(f"Kept in {plain(short(decided.path, 70))}; the next run honours it, this one stays as it is. Look at "
                "right answers too: labels that are mended only where the model disagrees flatter it.")
