@@ -7,13 +7,20 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """`check`: name of the row; `severity`: one of SEVERITIES; `pictures`: paths; what was found; what to do."""
+    """`check`: name of the row; `severity`: one of SEVERITIES; `pictures`: paths; what was found; what to do.
+
+    bundles: tuples of those paths that belong together, such as copies of one picture; () where each stands alone.
+    scores: a number for each of `pictures`, the gravest first and highest; suggested: a class for each, or "".
+    """
 
     check: str
     severity: str
     pictures: tuple
     sentence: str
     remedy: str
+    bundles: tuple = ()
+    scores: tuple = ()
+    suggested: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,8 @@ class Case:
     """`rows`: DataFrame with path, label, split, group, sha256, fingerprint, width, height, note.
 
     `unreadable`: (path, label, reason) of pictures dropped; `left_out`: (path, reason) of files passed over; `notes`:
-    sentences of the reader; `looks`: doctor.looks.Looks of the rows, None where no pixels were looked at.
+    sentences of the reader; `looks`: doctor.looks.Looks of the rows, None where no pixels were looked at; `near`:
+    doctor.near.Near of the rows, `seen`: doctor.seen.Seen, what a frozen network sees in them: None where not known.
     """
 
     rows: object
@@ -29,3 +37,5 @@ class Case:
     left_out: tuple = ()
     notes: tuple = ()
     looks: object = None
+    near: object = None
+    seen: object = None
