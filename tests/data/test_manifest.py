@@ -11,8 +11,8 @@ SAMPLES = manifest.Samples(ROWS, None, "table", lambda path: path.encode())
 
 
 def facts(*bad):
-    names = ["sha256", "fingerprint", "width", "height", "mode", "note", "span", "patient", "error"]
-    return pandas.DataFrame([(f"h{i}", f"f{i}", 9, 8, "L", "", "", "", "cut short" if i in bad else "")
+    names = ["sha256", "fingerprint", "width", "height", "mode", "note", "span", "patient", "bytes", "camera", "error"]
+    return pandas.DataFrame([(f"h{i}", f"f{i}", 9, 8, "L", "", "", "", 99, "", "cut short" if i in bad else "")
                              for i in range(10)], columns=names)
 
 

@@ -89,6 +89,7 @@ def test_each_file_is_read_once_and_prepared_as_in_prediction():
     assert tuple(facts.columns) == batches.FACTS and list(facts.index) == [0, 1, 2]
     assert tuple(facts.loc[0, ["width", "height", "mode", "note", "error"]]) == (30, 20, "RGB", "", "")
     assert facts["fingerprint"][0] == facts["fingerprint"][2] != facts["fingerprint"][1]
+    assert list(facts["bytes"]) == [len(source) for source in files.sources] and set(facts["camera"]) == {""}
 
 
 def test_facts_do_not_need_a_shelf():

@@ -11,7 +11,7 @@ from toolkit.data.spreadsheet import to_csv
 from toolkit.errors import DataError, OptionError
 
 COLUMNS = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
-INTERNAL = ("fingerprint", "span", "patient")  # facts of the pixels that no file of a run holds
+INTERNAL = ("fingerprint", "span", "patient", "bytes", "camera")  # facts of the pixels that no file of a run holds
 TEST_DATA = "test-data/"  # before the paths of pictures that --test-data brought
 SAMPLES = {"cells": "toolkit.data.samples.cells"}  # name -> module with make() -> Path of a table
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")

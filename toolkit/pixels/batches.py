@@ -12,8 +12,10 @@ from toolkit.errors import DataError, OptionError
 from toolkit.pixels import decode, resize
 from toolkit.pixels.depth import Depth
 
-KEPT = ("fingerprint", "width", "height", "mode", "note", "span", "patient")  # facts of a picture that need it decoded
+# facts of a picture that need it decoded
+KEPT = ("fingerprint", "width", "height", "mode", "note", "span", "patient", "bytes", "camera")
 FACTS = ("sha256", *KEPT, "error")
+NUMBERS = ("width", "height", "bytes")
 AHEAD = 16  # pictures that wait to be kept, at most
 
 
@@ -23,10 +25,11 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
 
     `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes. `span`
     is the text of the depth.Span of numbers beyond 8 bits, else "". `patient` is hidden(a DICOM header's number of the
-    patient), the same text for the same number. `error` is "" or why the file cannot be read:
-    unreadable pictures are rows with an error, never an exception. shelf: keeps the pixels, uint8 (size, size,
-    channels), and KEPT by sha256 (`in`, facts(key), put(keys, arrays, facts), flush()); what it has is not decoded
-    again. progress(done, of) is called after each. Raises OptionError for a wrong rule, size or channels.
+    patient), the same text for the same number. `bytes` is the size of the file, 0 where an array came; `camera` the
+    maker and model of the device, or "". `error` is "" or why the file cannot be read: unreadable pictures are rows
+    with an error, never an exception. shelf: keeps the pixels, uint8 (size, size, channels), and KEPT by sha256 (`in`,
+    facts(key), put(keys, arrays, facts), flush()); what it has is not decoded again. progress(done, of) is called after
+    each. Raises OptionError for a wrong rule, size or channels.
     """
     import pandas
 
@@ -41,7 +44,7 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
     for facts, pixels in _in_order(one, len(samples), workers):
         if shelf is not None and pixels is not None:
             shelf.put([facts["sha256"]], [pixels[None]], [[facts[name] for name in KEPT]])
-        rows.append([facts.get(name, "") for name in FACTS])
+        rows.append([facts.get(name, 0 if name in NUMBERS else "") for name in FACTS])
         if progress:
             progress(len(rows), len(samples))
     if shelf is not None:
@@ -116,13 +119,14 @@ def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda numbe
         height, width = picture.pixels.shape[:2]
         facts = {"fingerprint": hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest(),
                  "width": width, "height": height, "mode": picture.mode, "note": "; ".join(picture.notes),
-                 "span": picture.span.text() if picture.span else "", "patient": hidden(picture.patient)}
+                 "span": picture.span.text() if picture.span else "", "patient": hidden(picture.patient),
+                 "bytes": len(source) if isinstance(source, bytes) else 0, "camera": picture.camera}
         return {"sha256": sha256, "error": "", **facts}, resize.fit(picture.pixels, size, channels, rule)
     except decode.Unreadable as reason:
         error = str(reason)
     except OSError as reason:
         error = f"cannot be read ({reason.strerror or reason})"
-    return {"sha256": sha256, "width": 0, "height": 0, "error": error}, None
+    return {"sha256": sha256, "error": error}, None
 
 
 def digest(source):

@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from toolkit.pixels import depth as depths
-from toolkit.pixels import dicom, foreign
+from toolkit.pixels import cameras, dicom, foreign
 
 DECODER = "2: EXIF applied, depth by one rule, alpha over white, profiles to sRGB, DICOM windows"
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM")
@@ -55,7 +55,7 @@ class Unreadable(Exception):
 class Picture(NamedTuple):
     """`pixels`: uint8 (height, width, 1 or 3). `mode`: as stored. `notes`: what was converted, in plain words. `span`:
     what numbers the depth rule had before it; None where 8 bits came, or the file itself says what is black and white.
-    `patient`: a DICOM header's number of the patient, not to be shown or kept.
+    `patient`: a DICOM header's number of the patient, not to be shown or kept. `camera`: as in `cameras.name`.
     """
 
     pixels: np.ndarray
@@ -63,6 +63,7 @@ class Picture(NamedTuple):
     notes: tuple
     span: depths.Span | None = None
     patient: str = ""
+    camera: str = ""
 
 
 def decode(source, depth=depths.Depth(), frame=0):
@@ -120,10 +121,11 @@ def _from_bytes(data, depth, frame):
         notes.append(note)
     image.load()
     _check_size(*image.size)  # a frame may be larger than its header said
+    camera = cameras.of(image)
     image = _upright(image, notes)
     if image.mode[0] in "IF":
-        return Picture(*_grey(image, depth, notes, mode))
-    return Picture(_to_pixels(image, notes), mode, tuple(notes), span)
+        return Picture(*_grey(image, depth, notes, mode), camera=camera)
+    return Picture(_to_pixels(image, notes), mode, tuple(notes), span, camera=camera)
 
 
 def _turn_to(image, frame, notes):
@@ -161,7 +163,7 @@ def _from_dicom(data, depth, frame):
     channels = 3 if values.ndim == 3 else 1
     pixels, span = _deep(depth, lambda top, bottom: values[top:bottom], values.shape[:2], notes, channels, own=own,
                          negative=found.negative, holes=found.padding is not None)
-    return Picture(pixels, found.mode, tuple(notes), span, found.patient)
+    return Picture(pixels, found.mode, tuple(notes), span, found.patient, found.camera)
 
 
 def _check_size(width, height, most=MAX_PIXELS):

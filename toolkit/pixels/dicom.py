@@ -1,4 +1,4 @@
-"""DICOM through pydicom: pixels and nothing else. No name, number or date of a header leaves this file.
+"""DICOM through pydicom: pixels, and which device took them. No name, number or date of a header leaves this file.
 
 | what the header says | what is done |
 | --- | --- |
@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toolkit.pixels import cameras
+
 PREFIX = slice(128, 132)  # where DICM stands
 HINT = "pip install 'toolkit[dicom]'"
 SCREENS = ("US", "ES", "XC", "SC", "OT", "GM")  # modalities whose pictures often have text burnt into them
@@ -36,7 +38,7 @@ class Values(NamedTuple):
 
     low, high: the numbers that the file itself means as black and white; None where it does not say. padding: mask of
     what is no picture, or None. negative: whether high numbers are dark. mode: how they were stored. patient: the
-    patient's number, "" where there is none, not to be shown or kept.
+    patient's number, "" where there is none, not to be shown or kept. camera: as in `cameras.name`.
     """
 
     array: np.ndarray
@@ -47,6 +49,7 @@ class Values(NamedTuple):
     mode: str
     notes: tuple
     patient: str
+    camera: str
 
 
 def is_dicom(data):
@@ -85,12 +88,12 @@ def read(data, frame=0, windowed=True, largest=None):
     mode = f"DICOM {colours} {found.get('BitsStored', '?')} bits"
     if stored.ndim == 3 or colours == "PALETTE COLOR":
         values, low, high = _coloured(found, stored, colours, notes)
-        return Values(values, low, high, False, None, mode, tuple(notes), _patient(found))
+        return Values(values, low, high, False, None, mode, tuple(notes), _patient(found), _camera(found))
     values, low, high = _grey(found, stored, windowed, notes)
     if colours == "MONOCHROME1":
         notes.append("DICOM: high values are dark")
     return Values(values, low, high, colours == "MONOCHROME1", _padding(found, stored), mode, tuple(notes),
-                  _patient(found))
+                  _patient(found), _camera(found))
 
 
 def _library():
@@ -136,7 +139,14 @@ def _pixels(found, frame):
 
 
 def _patient(found):
-    return str(found.get("PatientID") or "").strip()
+    return _text(found, "PatientID")
+
+
+def _camera(found):
+    try:
+        return cameras.name(_text(found, "Manufacturer"), _text(found, "ManufacturerModelName"))
+    except Exception:  # a damaged header; the pixels are whole
+        return ""
 
 
 def _grey(found, stored, windowed, notes):
@@ -194,7 +204,11 @@ def _coloured(found, stored, colours, notes):
 
 
 def _says(found, name):
-    return str(found.get(name) or "").strip().upper()
+    return _text(found, name).upper()
+
+
+def _text(found, name):
+    return str(found.get(name) or "").strip()
 
 
 def _kind(found):

@@ -187,7 +187,7 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
     size, channels, resize = how = how or (chosen.size, chosen.channels, chosen.resize)
     depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": size,
                "channels": channels, "resize": resize, "depth": asdict(depth),
-               "patients": patients.key("which secret", secret)}
+               "patients": patients.key("which secret", secret), "facts": batches.KEPT}
     shelf = store.shelf("pictures", depends, [(size, size, channels)], "uint8", len(samples))
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
                             lambda number: patients.key(number, secret))
