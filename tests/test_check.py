@@ -1,6 +1,9 @@
 """The data looked at as a run would: the same pictures, the same split, every problem at once, and nothing trained."""
 
+import html
 import json
+import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -12,6 +15,7 @@ from PIL import Image
 
 from tests.acceptance import runs
 from toolkit import check, errors
+from toolkit.data import edits
 from toolkit.pixels import decode, thumbnails
 from toolkit.run import Run
 
@@ -89,9 +93,9 @@ def test_a_zip_with_everything_odd(data, tmp_path):
         archive.write(data / "blue" / "0.png", "set/blue/copy.png")
         archive.writestr("set/red/empty.png", b"")
         archive.writestr("set/red/notes.txt", "by hand")
-    edits = tmp_path / "edits.jsonl"
-    edits.write_text(json.dumps({"path": "green/3.png", "action": "exclude"}) + "\n")
-    assert look(whole, *SMALL, "--edits", edits, "--group-pattern", r"(\d+)\.", "--out", tmp_path / "out",
+    decided = tmp_path / "edits.jsonl"
+    decided.write_text(json.dumps({"path": "green/3.png", "action": "exclude"}) + "\n")
+    assert look(whole, *SMALL, "--edits", decided, "--group-pattern", r"(\d+)\.", "--out", tmp_path / "out",
                 "--cache-dir", tmp_path / "store") == 0
     doctor = runs.read(tmp_path / "out" / "doctor.json")
     assert doctor["unreadable"] == [["red/empty.png", "red", "empty file (0 bytes)"]]
@@ -127,6 +131,66 @@ def test_every_problem_is_told_at_once_and_the_rest_is_looked_at(data, tmp_path,
     assert len(pandas.read_csv(tmp_path / "out" / "manifest.csv")) == 34
     with zipfile.ZipFile(tmp_path / "out" / "thumbnails.zip") as archive:
         assert len(archive.namelist()) == 34
+    page = (tmp_path / "out" / "check.html").read_text("utf-8")
+    assert "would refuse the data" in page and "6 of 40 pictures cannot be read" in page and "unsplit" in page
+
+
+def spoilt(folder):
+    """Pictures with copies, one under two classes, and a file that is none."""
+    runs.draw(folder, dict.fromkeys(runs.CLASSES, 16))
+    for name in ("copy.png", "copy again.png"):
+        (folder / "blue" / name).write_bytes((folder / "blue" / "0.png").read_bytes())
+    (folder / "green" / "in two.png").write_bytes((folder / "red" / "3.png").read_bytes())
+    (folder / "red" / "empty.png").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("by", ["clean manifest", "by the edits"])
+def test_A9_what_is_suggested_leaves_no_copy_and_no_conflict(tmp_path, capsys, by):
+    data = spoilt(tmp_path / "my data")
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    assert look(data, *SMALL, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert str(tmp_path / "out" / "check.html") in said and str(tmp_path / "out" / "clean.csv") in said
+    assert "5 files left out; 47 pictures of 51 stay." in said
+    page = html.unescape((tmp_path / "out" / "check.html").read_text("utf-8"))
+    line = next(line for line in re.findall(r"python -m toolkit.finetune [^<]+", page)
+                if ("clean.csv" in line) == (by == "clean manifest"))
+    assert look(*shlex.split(line)[3:], "--out", tmp_path / "again") == 0
+    doctor = runs.read(tmp_path / "again" / "doctor.json")
+    assert {finding["check"] for finding in doctor["findings"]} <= {"reading"} and doctor["unreadable"] == []
+    rows = pandas.read_csv(tmp_path / "again" / "manifest.csv")
+    assert len(rows) == 47 and {"blue/0.png", "green/in two.png", "red/3.png"} - set(rows["path"]) == {
+        "green/in two.png", "red/3.png"}
+    assert before == {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
+def test_what_was_decided_before_stands_in_what_is_suggested(tmp_path):
+    data = spoilt(tmp_path / "data")
+    edits.append(data / edits.NAME, edits.Edit("green/5.png", "", "relabel", "red"))
+    assert look(data, *SMALL, "--group-pattern", r"(\d+)\.", "--out", tmp_path / "out") == 0
+    suggested = edits.read(tmp_path / "out" / "suggested_edits.jsonl")
+    assert [edit.action for edit in suggested] == ["relabel", *["exclude"] * 5]
+    rows = pandas.read_csv(tmp_path / "out" / "clean.csv", dtype=str, keep_default_na=False).set_index("path")
+    assert rows.loc["green/5.png", "label"] == "red" and rows.loc["blue/7.png", "group"] == "7"
+
+
+def test_a_group_decided_by_hand_stands_above_a_pattern(data, tmp_path):
+    file = tmp_path / "edits.jsonl"
+    file.write_text(json.dumps({"path": "blue/1.png", "action": "regroup", "value": "mine"}) + "\n")
+    assert look(data, *SMALL, "--edits", file, "--group-pattern", r"(\d+)\.", "--out", tmp_path / "out") == 0
+    rows = pandas.read_csv(tmp_path / "out" / "manifest.csv", dtype=str, keep_default_na=False).set_index("path")
+    assert rows.loc["blue/1.png", "group"] == "mine" and rows.loc["green/1.png", "group"] == "1"
+
+
+def test_a_zip_is_cleaned_by_edits_alone(tmp_path):
+    data, whole = spoilt(tmp_path / "data"), tmp_path / "set.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        for path in sorted(data.rglob("*.png")):
+            archive.write(path, path.relative_to(data))
+    assert look(whole, *SMALL, "--out", tmp_path / "out", "--cache-dir", tmp_path / "store") == 0
+    page = (tmp_path / "out" / "check.html").read_text("utf-8")
+    assert "--edits" in page and "finetune " + str(tmp_path / "out" / "clean.csv") not in page
 
 
 def broken(folder):
@@ -150,6 +214,7 @@ def test_A4_A5_I1_what_cannot_be_looked_at_at_all_is_told_in_the_folder_too(tmp_
     (fault,) = found(tmp_path / "out", "refused")
     status = runs.read(tmp_path / "out" / "status.json")
     assert words in fault["sentence"] and words in status["message"] and status["state"] == "failed"
+    assert words in (tmp_path / "out" / "check.html").read_text("utf-8").replace("&#39;", "'")
 
 
 @pytest.mark.parametrize("arguments, words", [

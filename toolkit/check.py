@@ -2,7 +2,8 @@
 
 Reading, edits, groups and split are those of python -m toolkit.finetune with the same options, so what is shown is what
 a run will use, and the pictures that are decoded here are not decoded again. Leaves a run folder of its own:
-manifest.csv, doctor.json, thumbnails.zip of all pictures. What a run would refuse is a finding of severity "error":
+manifest.csv, doctor.json, thumbnails.zip of all pictures, check.html for people, and what is suggested: clean.csv and
+suggested_edits.jsonl. What a run would refuse is a finding of severity "error":
 all that can still be looked at is, and the exit code is the run's.
 """
 
@@ -36,7 +37,7 @@ class Faults(list):
 
 def work(chosen, store, run, progress, faults):
     """From a name to what is known about the data."""
-    from toolkit.steps import look
+    from toolkit.steps import advise, look
     from toolkit.tasks import classification as task
 
     samples = look.listed(chosen, progress.start("list", "Listing the pictures."))
@@ -44,10 +45,15 @@ def work(chosen, store, run, progress, faults):
     case.findings[:0] = refusals(faults)
     thumbnails(chosen, case, run, progress)
     look.kept(run, case)
+    advice = advise.written(chosen, case, given, run)
+    advise.page(chosen, case, given, advice, run)
     progress.close()
     for line in (*table(case, given), *found(case.findings)):
         run.say(line)
-    run.say(f"Pictures: {run.manifest}   Findings: {run.doctor}")
+    run.say(f"Findings with their pictures: {run.check}")
+    run.say(f"Pictures: {run.manifest}   Suggested instead: {run.clean}")
+    for line in advice.said:
+        run.say(f"  {line}")
 
 
 def looked(pixels, progress):
@@ -113,10 +119,14 @@ def shortened(name):
     return name if len(name) <= LONGEST else name[:LONGEST - 1] + "…"
 
 
-def refused(run, faults, reason):
-    """doctor.json of data of which no picture could be looked at."""
-    run.json(run.doctor, {"schema": 1, "findings": [asdict(one) for one in refusals([*faults, reason])], "counts": {},
+def refused(chosen, run, faults, reason):
+    """doctor.json and check.html of data of which no picture could be looked at."""
+    from toolkit.steps import advise
+
+    findings = refusals([*faults, reason])
+    run.json(run.doctor, {"schema": 1, "findings": [asdict(one) for one in findings], "counts": {},
                           "groups": None, "edits": [], "unreadable": [], "left_out": [], "skipped": {}})
+    advise.refused(chosen, findings, run)
 
 
 def check(chosen):
@@ -134,7 +144,7 @@ def check(chosen):
             with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
                 work(chosen, store, run, progress, faults)
         except (DataError, UntrustedError) as error:
-            refused(run, faults, str(error))
+            refused(chosen, run, faults, str(error))
             raise
         finally:
             progress.close()

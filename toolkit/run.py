@@ -35,6 +35,7 @@ FILES = {
     "run": "run.json", "events": "events.jsonl", "status": "status.json", "log": "log.txt",
     "manifest": "manifest.csv", "predictions": "predictions.csv", "folds": "folds.csv", "metrics": "metrics.json",
     "doctor": "doctor.json", "thumbnails": "thumbnails.zip", "heatmaps": "heatmaps", "thresholds": "thresholds.json",
+    "check": "check.html", "clean": "clean.csv", "suggested": "suggested_edits.jsonl",
     "report": "report.html", "model_card": "model_card.md", "figures": "figures",
     "model": "model.keras", "model_facts": "model.json", "checkpoints": "checkpoints",
     "checkpoint": "checkpoints/last.npz", "scratch": "scratch",

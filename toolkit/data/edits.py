@@ -54,10 +54,10 @@ def read(path):
     return [parsed(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def parsed(line, place):
+def parsed(text, place):
     """The Edit of a line."""
     try:
-        found = json.loads(line) if len(line) <= LONGEST else None
+        found = json.loads(text) if len(text) <= LONGEST else None
         known = {name: found.get(name, "") for name in Edit.__dataclass_fields__}
         if not all(isinstance(value, str) for value in known.values()) or not known["path"]:
             raise ValueError("path and what else it holds must be text")
@@ -71,14 +71,19 @@ def parsed(line, place):
 
 def append(path, edit):
     """Add an edit at the end of a file, which is made if it is missing; a time is put in where it has none."""
-    row = asdict(edit) | {"time": edit.time or datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    line = json.dumps({name: value for name, value in row.items() if value}, ensure_ascii=False) + "\n"
-    parsed(line, "the new edit")
+    text = line(edit)
+    parsed(text, "the new edit")
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(line)
+            file.write(text)
     except OSError as error:
         raise ResourceError(f"{path} cannot be written: {error.strerror}; the decision was not kept.") from error
+
+
+def line(edit):
+    """An edit as a line of the file; a time is put in where it has none."""
+    row = asdict(edit) | {"time": edit.time or datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    return json.dumps({name: value for name, value in row.items() if value}, ensure_ascii=False) + "\n"
 
 
 def standing(edits):

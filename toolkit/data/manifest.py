@@ -187,6 +187,24 @@ def readable(samples, facts):
     return replace(samples, rows=rows[~bad].reset_index(drop=True), unreadable=samples.unreadable + lost), ~bad
 
 
+def set_aside(samples, facts, decisions):
+    """(samples, facts, decisions) without the pictures that cannot be read and that a person has left out."""
+    import numpy as np
+
+    from toolkit.data import edits
+
+    lost = np.asarray(facts["error"] != "")
+    out = {path for path, actions in edits.standing(decisions).items() if "exclude" in actions}
+    out &= set(samples.rows["path"][lost])
+    if not out:
+        return samples, facts, decisions
+    stay = ~samples.rows["path"].isin(out).to_numpy()
+    note = f"{count(len(out), 'picture')} that cannot be read left out by the edits."
+    return (replace(samples, rows=samples.rows[stay].reset_index(drop=True), problems=(*samples.problems, note),
+                    edits=(*samples.edits, note)),
+            facts[stay].reset_index(drop=True), [edit for edit in decisions if edit.path not in out])
+
+
 def edited(samples, decisions):
     """`samples` after a list of data.edits.Edit. Raises DataError where fewer than two classes are left."""
     from toolkit.data import edits
@@ -196,7 +214,8 @@ def edited(samples, decisions):
     rows, notes = edits.applied(samples.rows, decisions)
     if len(set(rows["label"])) < 2:
         raise DataError("The edits leave fewer than two classes: take some of them back.")
-    return replace(samples, rows=rows, problems=(*samples.problems, *notes), edits=tuple(notes))
+    return replace(samples, rows=rows, problems=(*samples.problems, *notes),
+                   edits=(*samples.edits, *notes))
 
 
 def table(rows):

@@ -53,7 +53,7 @@ def _twins(case):
         yield Finding("duplicates", "note", _paths(case.rows, bundles),
                       f"{count(len(bundles), 'picture')} in more than one file of the same class ("
                       f"{count(spare, 'file')} too many); the copies of one are kept in one split.",
-                      "Remove the copies: they count one case several times.")
+                      "Remove the copies: they count one case several times.", _bundles(case.rows, bundles))
 
 
 def _conflicts(case):
@@ -64,7 +64,8 @@ def _conflicts(case):
         shown = " and ".join(f"{path} ({label})" for path, label in zip(example["path"][:3], example["label"][:3]))
         yield Finding("label conflicts", "warning", _paths(case.rows, bundles),
                       f"{count(len(bundles), 'picture')} under more than one class, such as {shown}.",
-                      "Decide which class is right and remove the other file; one of the labels is wrong.")
+                      "Decide which class is right and remove the other file; one of the labels is wrong.",
+                      _bundles(case.rows, bundles))
 
 
 def _across_splits(case):
@@ -80,7 +81,8 @@ def _across_splits(case):
             yield Finding(check, "warning", _paths(case.rows, bundles),
                           f"{count(len(bundles), what)} in more than one of train, validation and test:"
                           " the scores will be better than the truth.",
-                          "Mend the given split, or leave it out and let the pictures be split anew; --strict refuses.")
+                          "Mend the given split, or leave it out and let the pictures be split anew; --strict refuses.",
+                          _bundles(case.rows, bundles))
 
 
 def seen_before(paths, of):
@@ -176,6 +178,10 @@ def _bound(rows):
 
 def _paths(rows, bundles):
     return tuple(rows["path"].iat[row] for bundle in bundles for row in bundle)
+
+
+def _bundles(rows, bundles):
+    return tuple(tuple(rows["path"].iat[row] for row in bundle) for bundle in bundles)
 
 
 def _reasons(reasons):

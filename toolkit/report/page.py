@@ -8,7 +8,7 @@ The facts, of which only title, classes and metrics with a test block must be th
     predictions               {"test" | "validation": (truth int (n,), probabilities float (n, k))}, for the curves
     history                   [{"stage", "epoch", "train_loss", "validation_loss", "rates": {stage: rate}}]
     probe_loss                float, the probe's validation loss, counted as in the history
-    findings                  [{"check", "severity": "error" | "warning" | "note", "sentence", "remedy", "pictures"}]
+    findings, about, picture  as in report.findings
     counts                    {part: {class: pictures}}
     skipped, converted        {reason: pictures}: left out; changed on reading
     mistakes                  [{"path", "label", "predicted", "probability" 0..1, "thumbnail" uint8 (h, w, 1 or 3)}],
@@ -30,9 +30,10 @@ import numpy as np
 
 from toolkit.errors import plain
 from toolkit.files import write_atomic
-from toolkit.report import figures, words
+from toolkit.report import figures, findings, words
 
 MOST_MISTAKES = 24
+PICTURES, SHOWN = 1_500_000, 12  # bytes of the findings' pictures, and how many pictures or bundles of each
 MOST_CELLS = 12  # classes up to which the confusion matrix stands as a table; beyond, its largest errors do
 CURVES = ("roc", "precision_recall", "reliability", "confidence", "learning", "rates")
 ABSENT = {"created": "", "decision": ""} | {
@@ -112,7 +113,6 @@ def view(facts, drawings):
              if row["name"] in ("roc_auc", "balanced_accuracy", "accuracy", "average_precision")]
     mistakes = [{**row, "image": thumbnail(row["thumbnail"]) if row.get("thumbnail") is not None else ""}
                 for row in (facts.get("mistakes") or [])[:MOST_MISTAKES]]
-    order = {"error": 0, "warning": 1}
     wrong = sum(sum(row) - row[i] for i, row in enumerate(test.get("confusion", [])))
     return {
         "facts": ABSENT | facts, "test": test, "validation": metrics.get("validation") or {},
@@ -121,7 +121,7 @@ def view(facts, drawings):
         "arithmetic": words.arithmetic(facts), "folds": words.folds(facts), "usage": words.usage(facts),
         "tiles": tiles, "rows": rows, "columns": columns, "unit": words.units(test), "class_scores": words.CLASS_SCORES,
         "matrix": _matrix(facts), "confusions": words.confusions(facts), "mistakes": mistakes, "wrong": wrong,
-        "findings": sorted(facts.get("findings") or [], key=lambda row: order.get(row.get("severity"), 2)),
+        "findings": findings.view(facts, PICTURES, SHOWN),
         "figures": {name: {"svg": Markup(figures.inline(svg, name, TITLES[name][0])), "title": TITLES[name][0],
                            "note": TITLES[name][1]} for name, svg in drawings.items()},
         "curves": [name for name in CURVES if name in drawings], "most_curves": figures.MOST_CURVES,
@@ -129,13 +129,19 @@ def view(facts, drawings):
     }
 
 
+def environment():
+    """jinja2's, with the filters that the templates use."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                       loader=FileSystemLoader(Path(__file__).parent))
+    made.filters |= {"data": _data, "plain": plain, "shown": _shown, "duration": words.duration}
+    return made
+
+
 def render(facts, drawings=None):
     """The page as text. `drawings`: the figures, where `figures.draw` has made them already."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"data": _data, "plain": plain, "shown": _shown, "duration": words.duration}
-    template = environment.from_string((Path(__file__).parent / "page.html.jinja").read_text("utf-8"))
+    template = environment().get_template("page.html.jinja")
     return template.render(view(facts, figures.draw(facts) if drawings is None else drawings))
 
 

@@ -113,7 +113,7 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
     notes, given = samples.problems, rows["split"].copy()
     with faults:
-        rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS))
+        rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS), decided)
     part = given.to_numpy(object)
     with faults:
         part = splits.assign(rows["label"], rows["group"], rows["split"],
@@ -130,16 +130,24 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
                 depth), given
 
 
-def grouped(chosen, rows, notes, parts):
-    """(groups of the rows; the notes, with one about them): as given, by --group-pattern, else by DICOM patient."""
-    from toolkit.data import names, patients
+def grouped(chosen, rows, notes, parts, decided=()):
+    """(groups of the rows; the notes, with one about them): as given, by --group-pattern, else by DICOM patient.
 
+    What a person regrouped, by the edits `decided`, stands above all of these.
+    """
+    from toolkit.data import edits, names, patients
+
+    wanted = {path: actions["regroup"].value for path, actions in edits.standing(decided).items()
+              if "regroup" in actions}
+    by_hand = rows["group"] == rows["path"].map(wanted)
+    others = rows.assign(group=rows["group"].mask(by_hand, ""))
     if chosen.group_pattern:
-        if (rows["group"] != "").any():
+        if (others["group"] != "").any():
             raise DataError("The data name groups, and --group-pattern finds others; leave one out.")
         groups, note = names.groups(rows["path"], chosen.group_pattern)
     else:
-        groups, note = patients.groups(rows, parts)
+        groups, note = patients.groups(others, parts)
+    groups = np.where(by_hand, rows["group"], groups)
     return groups, (*notes, note) if note else notes
 
 
@@ -191,6 +199,7 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
     shelf = store.shelf("pictures", depends, [(size, size, channels)], "uint8", len(samples))
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
                             lambda number: patients.key(number, secret))
+    samples, facts, edits = manifest.set_aside(samples, facts, edits)
     whole, (samples, _) = samples, manifest.readable(samples, facts)
     with faults if len(samples) else nullcontext():
         manifest.drop_unreadable(whole, facts, chosen.max_bad)

@@ -211,6 +211,8 @@ def fingerprint(case):
 
 def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run):
     """The facts that report.page and report.card show."""
+    from toolkit.steps import advise
+
     usual = {f.name: f.default for f in fields(chosen)}
     notes = [note for text in case.samples.rows["note"] if text for note in text.split("; ")]
     return {
@@ -219,7 +221,7 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
         "metrics": measured,
         "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
         "history": tuned.history, "probe_loss": tuned.loss_before, "counts": case.counts(),
-        "findings": [asdict(finding) for finding in case.findings],
+        **advise.shown(case, chosen.resize),
         "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}
                                            if case.samples.unreadable else {}),
         "converted": {note: notes.count(note) for note in sorted(set(notes))},
