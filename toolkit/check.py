@@ -84,6 +84,8 @@ def refusals(faults):
 
 def table(case, given):
     """Lines: a row a class, a column a part."""
+    from toolkit.steps import look
+
     counts = case.counts()
     parts = [part for part in ("unsplit", *PARTS) if sum(counts.get(part, {}).values())]
     rows = [("", *parts, "all")]
@@ -98,7 +100,7 @@ def table(case, given):
     if groups:
         yield f"  {len(groups)} groups; none is parted." if not (given != "").any() else f"  {len(groups)} groups."
     if (given != "").any():
-        yield "  The split is the one given with the data."
+        yield f"  {look.of_the_split(case)}"
 
 
 def found(findings):

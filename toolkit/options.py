@@ -50,8 +50,8 @@ class Data:
     edits: str | None = option(None, "file of decisions about pictures: exclude, relabel, regroup (default: "
                                "label_edits.jsonl beside the data, if there is one; none: no decisions)")
     max_bad: float = option(0.1, "highest share of unreadable pictures to go on with", low=0.0, high=1.0)
-    strict: bool = option(False, "refuse data in which a group or a picture leaks from training into a test, "
-                          "instead of warning")
+    strict: bool = option(False, "refuse data in which a group or a picture leaks from training into a test, instead "
+                          "of moving it")
 
 
     def check(self):
@@ -95,6 +95,8 @@ class Look:
     test_data: str | None = option(None, "further pictures, given as DATA is, that are the whole test part")
     validation: float = option(0.15, "share of the pictures kept for decisions", low=0.05, high=0.5)
     test: float = option(0.15, "share of the pictures kept for the final scores", low=0.05, high=0.5)
+    keep_split: bool = option(False, "take a split that comes with the data as it is, even where it leaks; otherwise "
+                              "copies and groups on both sides of it go to the test, or else to validation")
     size: int = option(224, "side of the input", "pixels", low=32, high=1024)
     channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
     depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, "
@@ -103,7 +105,9 @@ class Look:
                          choices=("crop", "squash", "pad"))
 
     def check(self):
-        """Refuse shares that leave nothing to train on, and what is no depth rule."""
+        """Refuse shares that leave nothing to train on, what is no depth rule, and two wishes about leaks."""
+        if self.keep_split and self.strict:
+            raise OptionError("--keep-split and --strict exclude each other: keep a split that leaks, or refuse it.")
         if self.validation + self.test > 0.8:
             raise OptionError(f"--validation {self.validation} and --test {self.test} leave less than a fifth of the "
                               "pictures to train on; lower one of them.")

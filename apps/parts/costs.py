@@ -13,7 +13,7 @@ from toolkit.runs import estimates
 
 
 FREE = ("preset", "seed", "learning_rate", "layer_decay", "rates", "weight_decay", "label_smoothing", "clip_norm",
-        "warmup", "class_weights", "strict", "no_wait")  # change what is learnt, not what it takes
+        "warmup", "class_weights", "strict", "keep_split", "no_wait")  # change what is learnt, not what it takes
 
 
 def asked(wish, seen):

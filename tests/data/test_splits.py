@@ -120,6 +120,32 @@ def test_A9_a_leak_across_a_given_split_is_found_and_refused_when_strict():
         splits.assign(labels, None, given, same=(hashes,), strict=True, names=[f"n{i}" for i in range(12)])
 
 
+def test_A9_A10_what_leaks_in_a_given_split_goes_to_the_test_or_to_validation():
+    labels = np.array(["a", "b"] * 6)
+    given = np.array(["train"] * 6 + ["validation"] * 4 + ["test"] * 2, dtype=object)
+    groups = np.array([""] * 12, dtype=object)
+    groups[[0, 6]] = "in validation"
+    groups[[1, 7, 10]] = "in all three"
+    groups[[2, 3]] = "in train alone"
+    parts = splits.mended(given, splits.bind(groups), labels)
+    assert parts.tolist() == ["validation", "test", *["train"] * 4, "validation", "test", *["validation"] * 2,
+                              *["test"] * 2]
+    assert splits.leaking(given, splits.bind(groups)).tolist() == [10]
+    assert not len(splits.leaking(parts, splits.bind(groups)))
+    assert np.array_equal(splits.mended([""] * 12, splits.bind(groups), labels), [""] * 12)
+
+
+def test_A6_a_given_split_that_cannot_be_mended_says_what_to_do():
+    labels = np.array(["a", "b", "b", "a", "b"] * 3)
+    given = np.array(["train"] * 5 + ["validation"] * 5 + ["test"] * 5)
+    patients = [f"p{i % 5}" if i % 5 in (0, 3) else f"own {i}" for i in range(15)]  # the same have all of class a
+    with pytest.raises(DataError, match="cannot be mended.*--keep-split") as refusal:
+        splits.mended(given, splits.bind(patients), labels)
+    assert "class 'a': 0 of 6 pictures in train, before 2" in str(refusal.value)
+    assert "class 'a': 0 of 6 pictures in validation, before 2" in str(refusal.value)
+    assert "class 'b'" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("fractions", [(0.5, 0.5), (1, 0, 0), (0.8, 0.3, 0.1), (0.9, -0.1, 0.2)])
 def test_B2_wrong_fractions(fractions):
     with pytest.raises(OptionError, match="sum to 1"):

@@ -3,6 +3,7 @@
 import pandas
 import pytest
 
+from toolkit.data import splits
 from toolkit.doctor import quality
 from toolkit.doctor.checks import CHECKS, SEVERITIES, examine
 
@@ -60,6 +61,32 @@ def test_A9_the_same_picture_across_a_given_split():
     assert [(each.check, each.severity) for each in found] == [("pictures across splits", "warning"),
                                                               ("duplicates", "note")]
     assert "1 picture in more than one of train" in found[0].sentence and "--strict" in found[0].remedy
+
+
+def moved(**cells):
+    """What is found after the given split of `planted(split=PARTS, **cells)` was mended."""
+    rows = planted(split=PARTS, **cells)
+    given = rows["split"].copy()
+    rows["split"] = splits.mended(given, splits.bind(rows["group"], rows["sha256"], rows["fingerprint"]), rows["label"])
+    return [each for each in examine(rows, given=given) if "across" in each.check]
+
+
+def test_A9_A10_what_was_moved_is_said():
+    found, = moved(sha256={10: "h0", 8: "h3"}, fingerprint={4: "f10"})
+    assert found.check == "pictures across splits" and found.bundles == (("0.png", "4.png", "10.png"),
+                                                                         ("3.png", "8.png"))
+    assert "3 pictures moved: 2 from train to test, 1 from train to validation; such as 0.png to test, for 10.png; "\
+           "3.png to validation, for 8.png." in found.sentence and "--keep-split" in found.remedy
+    found, = moved(group={10: "g0", 1: "g0"})
+    assert (found.check, found.pictures) == ("groups across splits", ("0.png", "1.png", "10.png"))
+    assert "1 group in more than one" in found.sentence and "2 pictures moved: 2 from train to test" in found.sentence
+
+
+def test_A9_A10_a_bundle_by_copies_and_groups_is_told_once_as_copies():
+    assert [each.check for each in moved(sha256={10: "h0"}, group={2: "g10"})] == ["pictures across splits"]
+    assert [each.check for each in moved(sha256={2: "h0"}, group={10: "g2"})] == ["groups across splits"]
+    assert [each.check for each in moved(sha256={10: "h0"}, group={11: "g1"})] == ["pictures across splits",
+                                                                                "groups across splits"]
 
 
 def test_D6_imbalance_is_warned_from_one_to_ten():

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from toolkit.data import balance
 from toolkit.data.reading import count, listed
 from toolkit.errors import DataError, OptionError
 
 PARTS = ("train", "validation", "test")
 FRACTIONS = (0.7, 0.15, 0.15)
-TRIES = 8  # orders tried where groups are few; the best balanced is taken
 
 
 def assign(labels, groups=None, given=None, fractions=FRACTIONS, seed=0, *, same=(), strict=False,
@@ -17,11 +17,10 @@ def assign(labels, groups=None, given=None, fractions=FRACTIONS, seed=0, *, same
     labels: class names (n,). groups: (n,) or None; "" is a group of its own. same: sequences (n,) of hashes, such as
     sha256 and fingerprint; rows equal in one of them stay together. given: (n,) of PARTS, or "" everywhere; given parts
     are kept, and a missing validation or test part is cut from train. fractions: shares of PARTS, each above 0, sum 1.
-    strict: a group or picture on both sides of a given split is an error; otherwise it is only to be found by `leaks`.
+    strict: a group or picture on both sides of a given split is an error; `mended` puts it on one side beforehand.
     names: what the rows are called in that error.
 
-    Raises DataError where a class cannot be in every part, OptionError for wrong fractions. Greedy as in Sechidis,
-    Tsoumakas, Vlahavas (2011), with whole groups in place of pictures and a repair of empty cells.
+    Raises DataError where a class cannot be in every part, OptionError for wrong fractions. How: `balance.placed`.
     """
     labels = np.asarray(labels, dtype=object)
     shares = np.asarray(fractions, float)
@@ -78,79 +77,63 @@ def leaks(split, bound):
     return [rows for rows in bundles if len(rows) > 1 and len(set(split[rows])) > 1]
 
 
+def mended(given, bound, labels):
+    """A given split without leaks -> parts (n,).
+
+    A bundle that stands in more than one part goes whole to test where any of it stands there, else to validation: what
+    was given to test stays there, and training loses what leaks. Rows without a part keep none. Raises DataError where
+    a class would lose its last picture of a part.
+    """
+    given, labels = np.asarray(given, dtype=object), np.asarray(labels, dtype=object)
+    parts, standing = given.copy(), np.flatnonzero(given != "")
+    for rows in leaks(given[standing], np.asarray(bound)[standing]):
+        rows = standing[rows]
+        parts[rows] = "test" if "test" in given[rows] else "validation"
+    lost = [f"class {name!r}: 0 of {count(int((labels == name).sum()), 'picture')} in {part}, before"
+            f" {int(((given == part) & (labels == name)).sum())}"
+            for part in PARTS for name in sorted(set(labels[given == part]) - set(labels[parts == part]))]
+    if lost:
+        raise DataError("So many pictures of the given split leak that it cannot be mended: with what belongs together"
+                        " in one part it leaves classes out. Leave the split out, so that a new one is made, or take it"
+                        f" as it is with --keep-split:{listed(lost)}")
+    return parts
+
+
+def leaking(split, bound):
+    """Rows of test that belong to a bundle of which something stands in train or validation."""
+    split, bound = np.asarray(split, dtype=object), np.asarray(bound)
+    return np.flatnonzero((split == "test") & np.isin(bound, bound[np.isin(split, ("train", "validation"))]))
+
+
 def _cut(labels, bound, parts, shares, seed):
     classes, label = np.unique(labels.astype(str), return_inverse=True)
+    classes = classes.tolist()
     bundles, bundle = np.unique(bound, return_inverse=True)
     table = np.zeros((len(bundles), len(classes)), np.int64)  # pictures of each class in each bundle
     np.add.at(table, (bundle, label), 1)
     _enough(classes, table, len(parts))
-    want = np.outer(shares, table.sum(0))
-    best, cost = None, np.inf
-    for attempt in range(TRIES if len(bundles) <= 2000 else 1):
-        rng = np.random.default_rng([seed, attempt])
-        place = _repair(_greedy(table, want, rng), table, want)
-        if place is not None:
-            have = _filled(place, table, len(parts))
-            chi = float(((have - want) ** 2 / want).sum())
-            if chi < cost - 1e-9:
-                best, cost = place, chi
-    if best is None:
-        raise DataError(f"The groups are too few to put every class into {', '.join(parts)} without parting one; give a"
-                        " split of your own, or finer groups.")
-    return np.asarray(parts)[best[bundle]]
+    place = balance.placed(table, shares, seed)
+    if place is None:
+        raise DataError(f"No way puts every class into {', '.join(parts)} without parting a group; give a split of your"
+                        " own, or finer groups:"
+                        + listed(_counted(classes, table, np.ones(len(classes), bool), f"more than {len(parts)}")))
+    return np.asarray(parts)[place[bundle]]
 
 
 def _enough(classes, table, need):
     """Each class needs a bundle for each part."""
-    have = (table > 0).sum(0)
-    short = [f"class {name!r}: {count(int(table[:, k].sum()), 'picture')} in {count(int(have[k]), 'separate group')};"
-             f" {need} are needed" for k, name in enumerate(classes.tolist()) if have[k] < need]
-    if short:
-        raise DataError(f"{count(len(short), 'class')} too small to be in each of the {need} parts (a picture without"
-                        f" a group or twin is a group of its own):{listed(short)}")
+    few = (table > 0).sum(0) < need
+    if few.any():
+        raise DataError(f"{count(int(few.sum()), 'class')} too small to be in each of the {need} parts (a picture"
+                        " without a group or twin is a group of its own):"
+                        + listed(_counted(classes, table, few, need)))
 
 
-def _greedy(table, want, rng):
-    """Largest bundles first, each to the part where it lessens the relative deviation most."""
-    order = rng.permutation(len(table))
-    order = order[np.argsort(-table[order].sum(1), kind="stable")]
-    have, place = np.zeros_like(want), np.empty(len(table), np.int64)
-    for row in order:
-        kinds = np.flatnonzero(table[row])
-        added = table[row, kinds]
-        rise = (added * (2 * (have[:, kinds] - want[:, kinds]) + added) / want[:, kinds]).sum(1)
-        place[row] = int(rise.argmin())
-        have[place[row], kinds] += added
-    return place
-
-
-def _repair(place, table, want):
-    """Move bundles until every class is in every part; None where no move helps."""
-    have = _filled(place, table, len(want))
-    for _ in range(3 * want.size):
-        empty = np.argwhere(have == 0)
-        if not len(empty):
-            return place
-        part, kind = empty[0]
-        best = None
-        for row in np.flatnonzero((table[:, kind] > 0) & (place != part)):
-            left = have[place[row]] - table[row]
-            if (left[table[row] > 0] > 0).all():
-                moved = table[row].sum()
-                best = (moved, row) if best is None or moved < best[0] else best
-        if best is None:
-            return None
-        row = best[1]
-        have[place[row]] -= table[row]
-        have[part] += table[row]
-        place[row] = part
-    return None
-
-
-def _filled(place, table, parts):
-    have = np.zeros((parts, table.shape[1]), np.int64)
-    np.add.at(have, place, table)
-    return have
+def _counted(classes, table, which, need):
+    """A line a class of the mask `which`: its pictures and its bundles."""
+    pictures, bundles = table.sum(0).tolist(), (table > 0).sum(0).tolist()
+    return [f"class {classes[k]!r}: {count(pictures[k], 'picture')} in {count(bundles[k], 'separate group')};"
+            f" {need} are needed" for k in np.flatnonzero(which)]
 
 
 def _complete(labels, split, parts):

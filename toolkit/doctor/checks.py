@@ -9,6 +9,7 @@ from collections import Counter
 from toolkit.data import names, splits
 from toolkit.data.reading import count
 from toolkit.doctor import quality
+from toolkit.doctor.crossing import across_splits
 from toolkit.doctor.findings import SEVERITIES, Case, Finding
 
 TINY = 32  # pixels: below this side, resizing to a network's input invents most of what it sees
@@ -16,9 +17,9 @@ IMBALANCE = 10  # largest class over smallest, from which it is warned
 BURNT_IN = "DICOM: text"  # how the decoder's note on it begins
 
 
-def examine(rows, unreadable=(), left_out=(), notes=(), looks=None):
+def examine(rows, unreadable=(), left_out=(), notes=(), looks=None, given=None):
     """All findings on prepared rows, gravest first -> list of Finding; without `looks` those that need no pixels."""
-    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks)
+    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks, given=given)
     found = [finding for check in CHECKS.values() for finding in check(case)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -66,23 +67,6 @@ def _conflicts(case):
                       f"{count(len(bundles), 'picture')} under more than one class, such as {shown}.",
                       "Decide which class is right and remove the other file; one of the labels is wrong.",
                       _bundles(case.rows, bundles))
-
-
-def _across_splits(case):
-    """Same picture, or same group, in two parts: only a given split can do that."""
-    if not (case.rows["split"] != "").any():
-        return
-    split = case.rows["split"].to_numpy()
-    kinds = (("pictures across splits", "picture", _bound(case.rows)),
-             ("groups across splits", "group", splits.bind(case.rows["group"])))
-    for check, what, bound in kinds:
-        bundles = splits.leaks(split, bound)
-        if bundles:
-            yield Finding(check, "warning", _paths(case.rows, bundles),
-                          f"{count(len(bundles), what)} in more than one of train, validation and test:"
-                          " the scores will be better than the truth.",
-                          "Mend the given split, or leave it out and let the pictures be split anew; --strict refuses.",
-                          _bundles(case.rows, bundles))
 
 
 def seen_before(paths, of):
@@ -192,7 +176,7 @@ CHECKS = {
     "unreadable": _unreadable,
     "label conflicts": _conflicts,
     "duplicates": _twins,
-    "across splits": _across_splits,
+    "across splits": across_splits,
     "class missing": _missing_class,
     "imbalance": _imbalance,
     "tiny": _tiny,

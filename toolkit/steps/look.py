@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toolkit.data.reading import count
 from toolkit.data.splits import PARTS
 from toolkit.errors import DataError
 
@@ -25,7 +26,8 @@ class Case:
 
     samples: data.manifest.Samples; pixels: features.rows.Rows of uint8 (n, size, size, channels); numbers: int32
     (n,), in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings
-    of the doctor; depth: pixels.depth.Depth by which numbers beyond 8 bits were read.
+    of the doctor; depth: pixels.depth.Depth by which numbers beyond 8 bits were read; moved: (path, from, to) of the
+    pictures that leaked in a given split.
     """
 
     samples: object
@@ -35,6 +37,7 @@ class Case:
     part: np.ndarray
     findings: list
     depth: object
+    moved: tuple = ()
     rows: dict = field(init=False)
 
     def __post_init__(self):
@@ -114,7 +117,9 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
     notes, given = samples.problems, rows["split"].copy()
     with faults:
         rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS), decided)
-    part = given.to_numpy(object)
+    with faults:
+        rows["split"] = mended(chosen, rows, splits.bind(rows["group"], *same))
+    part = rows["split"].to_numpy(object)
     with faults:
         part = splits.assign(rows["label"], rows["group"], rows["split"],
                              (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
@@ -124,10 +129,25 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels))
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels), given)
+    moved = crossed(rows, given)
     rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
     return Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes), part, findings,
-                depth), given
+                depth, moved), given
+
+
+def mended(chosen, rows, bound):
+    """The given split, with each of the bundles `bound` on one side of it unless the user wants otherwise."""
+    from toolkit.data import splits
+
+    if chosen.strict or chosen.keep_split:
+        return rows["split"]
+    return splits.mended(rows["split"], bound, rows["label"])
+
+
+def crossed(rows, given):
+    """(path, from, to) of the rows that no longer stand where the data's own split had them."""
+    return tuple(row for row in zip(rows["path"], given, rows["split"]) if row[1] != row[2])
 
 
 def grouped(chosen, rows, notes, parts, decided=()):
@@ -219,6 +239,7 @@ def kept(run, case):
     samples, groups = case.samples, set(case.samples.rows["group"]) - {""}
     run.json(run.doctor, {"schema": 1, "findings": [asdict(finding) for finding in case.findings],
                           "counts": case.counts(), "groups": len(groups) or None, "edits": samples.edits,
+                          "moved": case.moved[:NAMED],
                           "unreadable": samples.unreadable[:NAMED], "left_out": samples.left_out[:NAMED],
                           "skipped": samples.skipped})
 
@@ -229,10 +250,16 @@ def told(run, case, given):
     for name in case.classes:
         run.say(f"  {name}: " + ", ".join(f"{counts[part][name]} {part}" for part in PARTS))
     if (given != "").any():
-        run.say("  The split is the one given with the data.")
+        run.say(f"  {of_the_split(case)}")
     for finding in case.findings:
         if finding.severity != "note":
             run.say(f"  {finding.severity}: {finding.sentence} {finding.remedy}")
+
+
+def of_the_split(case):
+    """A sentence about a split that came with the data."""
+    but = f", but for {count(len(case.moved), 'picture')} that leaked and moved" if case.moved else ""
+    return f"The split is the one given with the data{but}."
 
 
 def unchanged(case, run):

@@ -1,0 +1,60 @@
+"""What stands on both sides of a split that came with the data, and what was moved for it."""
+
+from collections import Counter
+
+from toolkit.data import splits
+from toolkit.data.reading import count
+from toolkit.doctor.findings import Finding
+
+EXAMPLES = 3
+PARTS = "train, validation and test"
+
+
+def across_splits(case):
+    """Copies of a picture, or pictures of a group, in two parts: only a given split can do that.
+
+    What belongs together by both is told once, as copies.
+    """
+    given = (case.rows["split"] if case.given is None else case.given).to_numpy(object)
+    if not (given != "").any():
+        return
+    copies = splits.bind(*_hashes(case.rows))
+    found = {"pictures across splits": [], "groups across splits": []}
+    for rows in splits.leaks(given, splits.bind(case.rows["group"], *_hashes(case.rows))):
+        found["pictures across splits" if splits.leaks(given[rows], copies[rows]) else
+              "groups across splits"].append(rows)
+    for check, bundles in found.items():
+        if bundles:
+            yield _told(case.rows, given, check, bundles)
+
+
+def _told(rows, given, check, bundles):
+    """The finding about bundles that leak in the given split."""
+    what, now = check.split()[0].removesuffix("s"), rows["split"].to_numpy(object)
+    paths = tuple(tuple(rows["path"].iloc[bundle]) for bundle in bundles)
+    moved = [row for bundle in bundles for row in bundle if now[row] != given[row]]
+    said = f"{count(len(bundles), what)} in more than one of {PARTS}"
+    if not moved:
+        return Finding(check, "warning", sum(paths, ()), f"{said}: the scores will be better than the truth.",
+                       "Mend the given split, or leave it out and let the pictures be split anew; --strict refuses.",
+                       paths)
+    ways = Counter((given[row], now[row]) for row in moved)
+    shown = "; ".join(_example(rows, given, bundle) for bundle in bundles[:EXAMPLES])
+    return Finding(check, "warning", sum(paths, ()),
+                   f"{said} of the given split. So that nothing leaks into the scores {count(len(moved), 'picture')}"
+                   f" moved: {', '.join(f'{number} from {old} to {new}' for (old, new), number in ways.items())}; such"
+                   f" as {shown}.",
+                   "See that they do belong together. --keep-split leaves the given split as it is, --strict refuses.",
+                   paths)
+
+
+def _example(rows, given, bundle):
+    """One picture that moved and the one that drew it."""
+    now = rows["split"].to_numpy(object)
+    row = next(row for row in bundle if now[row] != given[row])
+    other = next(other for other in bundle if given[other] == now[row])
+    return f"{rows['path'].iat[row]} to {now[row]}, for {rows['path'].iat[other]}"
+
+
+def _hashes(rows):
+    return [rows[name] for name in ("sha256", "fingerprint") if name in rows]
