@@ -3,6 +3,7 @@
 import pytest
 
 from tests.acceptance import runs
+from toolkit import check, errors
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,13 @@ def test_A9_A10_what_leaks_in_a_given_split_is_moved_and_said(given, tmp_path, c
     assert runs.read(folder / "metrics.json")["test"]["n"] == 15
     assert "blue/0.png to test" in runs.told(folder)
     assert runs.tune("--resume", "--run-dir", folder) == 0          # the same split, found again
+
+
+def test_A9_A10_a_look_says_the_same(given, tmp_path, capsys):
+    assert errors.guarded(check.main, [str(given[0]), "--root", str(given[1]), "--out", str(tmp_path / "look")]) == 0
+    assert "but for 4 pictures that leaked and moved." in capsys.readouterr().out
+    assert "but for 4 pictures that leaked and moved." in (tmp_path / "look" / "check.html").read_text("utf-8")
+    assert by_path(tmp_path / "look")["blue/0.png"] == "test"
 
 
 def test_A9_A10_a_given_split_can_be_kept_or_refused(given, tmp_path, capsys, fast):

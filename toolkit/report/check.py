@@ -4,7 +4,7 @@ The facts, of which only title must be there:
     title, created    str
     refused           [str]: why a run would not begin with these data
     classes           [str]; counts {part: {class: pictures}}; groups: how many, or None; given: whether the split came
-                      with the data
+                      with the data; moved: pictures of it that leaked and moved
     unreadable        int; skipped {reason: files}; edits [str]: decisions that were applied
     findings, about, picture   as in report.findings
     advice            [str]: what the suggestion comes to; commands [(what for, command line)]
@@ -20,8 +20,8 @@ from toolkit.report import figures, findings, page
 
 PICTURES = 5_500_000     # bytes of all pictures: the page stays below 8 MB, whatever the data
 CLASSES = 200            # rows of the table
-ABSENT = {"created": "", "refused": [], "classes": [], "counts": {}, "groups": None, "given": False, "unreadable": 0,
-          "skipped": {}, "edits": [], "findings": [], "advice": [], "commands": []}
+ABSENT = {"created": "", "refused": [], "classes": [], "counts": {}, "groups": None, "given": False, "moved": 0,
+          "unreadable": 0, "skipped": {}, "edits": [], "findings": [], "advice": [], "commands": []}
 
 
 def verdict(facts):
