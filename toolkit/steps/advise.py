@@ -86,8 +86,8 @@ def page(chosen, case, given, advice, run):
         "refused": [finding.sentence for finding in case.findings if finding.check == "refused"],
         "classes": case.classes, "counts": case.counts(), "given": bool((given != "").any()),
         "moved": len(case.moved), "groups": len(set(samples.rows["group"]) - {""}) or None,
-        "unreadable": len(samples.unreadable), "skipped": samples.skipped, "edits": list(samples.edits), "advice": list(advice.said),
-        "commands": list(advice.commands)})
+        "unreadable": len(samples.unreadable), "skipped": samples.skipped, "edits": list(samples.edits),
+        "advice": list(advice.said), "commands": list(advice.commands)})
 
 
 def refused(chosen, findings, run):
