@@ -39,7 +39,8 @@ def test_A9_A10_what_leaks_in_a_given_split_is_moved_and_said(given, tmp_path, c
     doctor = runs.read(folder / "doctor.json")
     assert sorted(map(tuple, doctor["moved"])) == [(path, "train", moved[path]) for path in sorted(moved)]
     assert {one["check"] for one in doctor["findings"]} >= {"pictures across splits", "groups across splits"}
-    assert runs.read(folder / "metrics.json")["test"]["n"] == 15
+    measured = runs.read(folder / "metrics.json")
+    assert measured["test"]["n"] == 15 and "test_without_copies" not in measured
     assert "blue/0.png to test" in runs.told(folder)
     assert runs.tune("--resume", "--run-dir", folder) == 0          # the same split, found again
 
@@ -56,6 +57,12 @@ def test_A9_A10_a_given_split_can_be_kept_or_refused(given, tmp_path, capsys, fa
     said, parts = capsys.readouterr().out, by_path(tmp_path / "kept")
     assert sum(part == "train" for part in parts.values()) == 27
     assert "1 picture in more than one of train" in said and "better than the truth" in said and "moved" not in said
+    clean = runs.read(tmp_path / "kept" / "metrics.json")["test_without_copies"]
+    assert clean["n"] == 10 and clean["roc_auc"]["low"] is not None
+    known = "share a copy, a near copy or a group with training or validation; on the other 10"
+    assert f"2 of these 12 {known}: AUC" in said
+    told = f"2 of the 12 pictures that were measured {known} ROC AUC"
+    assert told in runs.told(tmp_path / "kept") and told in (tmp_path / "kept" / "model_card.md").read_text("utf-8")
     assert runs.tune(given[0], "--root", given[1], *fast, "--strict", "--run-dir", tmp_path / "strict") == 3
     runs.refused(capsys, "3 groups of one patient or picture on both sides", "blue/0.png = blue/15.png")
     assert runs.tune(given[0], "--strict", "--keep-split", "--run-dir", tmp_path / "both") == 2

@@ -207,6 +207,19 @@ def test_random_weights_and_results_no_better_than_guessing_are_said_at_the_top(
     assert not words.judgement(facts()) and not words.random_weights(facts())
 
 
+def test_what_is_left_without_known_test_pictures_is_said():
+    given = facts()
+    assert words.without_copies(given) == ""
+    truth = np.arange(8) % len(given["classes"])
+    known, classes = given["metrics"]["test"]["n"] - 8, given["classes"]
+    given["metrics"]["test_without_copies"] = scores(truth, np.eye(len(classes))[truth], classes)
+    said = words.without_copies(given)
+    assert said.startswith(f"{known} of the {known + 8} pictures") and "on the other 8 ROC AUC is 1.000" in said
+    assert said in Reader(page.render(given, {})).text and said in card.text(given)
+    given["metrics"]["test_without_copies"] = scores(truth[:0], np.zeros((0, len(classes))), classes)
+    assert "no other is left" in words.without_copies(given) and page.render(given, {})
+
+
 def test_groups_are_named_where_there_are_any():
     with_groups = facts(groups=np.arange(60) // 3)
     assert "60 test pictures never used in training (20 groups)" in words.verdict(with_groups)

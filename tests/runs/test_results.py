@@ -161,6 +161,23 @@ def test_warnings_stand_by_what_falsifies_scores(run):
     assert found[0].startswith("This network began from random weights") and "2 groups in more parts. Mend" in found[1]
 
 
+def test_what_is_left_without_known_pictures_is_told(run):
+    n = results.read(run).metrics["test"]["n"]
+
+    def leave(facts):
+        block = json.loads(json.dumps(facts["test"]))
+        block["confusion"][0][0] -= 2
+        facts["test_without_copies"] = {**block, "n": n - 2}
+
+    changed(run, "metrics.json", leave)
+    said = results.warnings(results.read(run))
+    assert len(said) == 1 and said[0].startswith(f"2 of the {n} pictures")
+    assert f"on the other {n - 2} ROC AUC" in said[0]
+    changed(run, "metrics.json", lambda facts: facts["test_without_copies"].update(n="many"))
+    with pytest.raises(UntrustedError, match="without copies"):
+        results.read(run)
+
+
 def test_a_model_no_better_than_guessing_is_told_so(tmp_path):
     folder = make_runs.finished(tmp_path, "poor", skill=0.0, seed=2)
     assert any("not shown to be better than guessing" in one or "no more often" in one

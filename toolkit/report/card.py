@@ -44,8 +44,8 @@ def text(facts):
     classes = _table(["Class", "Pictures", *words.CLASS_SCORES.values()], [
         [escaped(name), str(row["n"]), *(_cell(row[key]) for key in words.CLASS_SCORES)]
         for name, row in test.get("per_class", {}).items()])
-    warnings = [f"> **{sentence}**" for sentence in (words.random_weights(facts), escaped(words.judgement(facts)))
-                if sentence]
+    warnings = [f"> **{sentence}**" for sentence in (words.random_weights(facts), escaped(words.judgement(facts)),
+                                                     words.without_copies(facts)) if sentence]
     counts = _table(["Class", *(escaped(part) for part in facts["counts"])], [
         [escaped(name), *(str(sizes.get(name, 0)) for sizes in facts["counts"].values())]
         for name in facts["classes"]]) if facts.get("counts") else []

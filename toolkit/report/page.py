@@ -117,6 +117,7 @@ def view(facts, drawings):
     return {
         "facts": ABSENT | facts, "test": test, "validation": metrics.get("validation") or {},
         "chosen": metrics.get("chosen"), "verdict": words.verdict(facts), "judgement": words.judgement(facts),
+        "known": words.without_copies(facts),
         "random": words.random_weights(facts), "caveats": words.caveats(facts),
         "arithmetic": words.arithmetic(facts), "folds": words.folds(facts), "usage": words.usage(facts),
         "tiles": tiles, "rows": rows, "columns": columns, "unit": words.units(test), "class_scores": words.CLASS_SCORES,

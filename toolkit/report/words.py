@@ -93,6 +93,21 @@ def verdict(facts):
     return f"On {part}, {said}."
 
 
+def without_copies(facts):
+    """What is left of the scores without test pictures that training knows, or "" where it knows none."""
+    test, block = facts["metrics"]["test"], facts["metrics"].get("test_without_copies")
+    if block is None:
+        return ""
+    known = (f"{test['n'] - block['n']} of the {test['n']} pictures that were measured share a copy, a near copy or a "
+             "group with training or validation")
+    if not block["n"]:
+        return f"{known}: no other is left, and the scores say nothing about new pictures."
+    auc, right = block.get("roc_auc", {}), block.get("accuracy", {})
+    interval = f", 95 % interval {between(auc)}" if between(auc) else ""
+    return (f"{known}; on the other {block['n']} ROC AUC is {number(auc.get('value'))}{interval}, and "
+            f"{percent(right.get('value'))} of the answers are right.")
+
+
 def judgement(facts):
     """A warning to stand under the verdict, or "" where the result needs none."""
     test = facts["metrics"]["test"]

@@ -77,8 +77,8 @@ def random(folder):
 def warnings(results):
     """What must be known before a score is read: sentences, the gravest first."""
     falsified = [f"{one.sentence} {one.remedy}".strip() for one in results.findings if one.check in FALSIFYING]
-    return [sentence for sentence in (words.random_weights(results.facts), *falsified, words.judgement(results.facts))
-            if sentence]
+    return [sentence for sentence in (words.random_weights(results.facts), *falsified,
+                                     words.without_copies(results.facts), words.judgement(results.facts)) if sentence]
 
 
 def small(results):

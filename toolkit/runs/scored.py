@@ -21,6 +21,8 @@ def metrics(folder):
     read = {"classes": classes, "test": block(found.get("test"), classes, "test")}
     if found.get("validation") is not None:
         read["validation"] = block(found["validation"], classes, "validation")
+    if found.get("test_without_copies") is not None:
+        read["test_without_copies"] = block(found["test_without_copies"], classes, "test, without copies,")
     read["probe"] = {part: block(one, classes, f"probe, {part}") for part, one in within(found, "probe").items()
                      if part in PARTS}
     if majority := within(within(found, "baseline"), "majority"):

@@ -58,6 +58,12 @@ class Case:
         groups = self.samples.rows["bound"].to_numpy()[self.rows[part]]
         return None if len(np.unique(groups)) == len(groups) else groups
 
+    def alone(self):
+        """Mask of the test part's pictures that share no copy and no group with train or validation."""
+        from toolkit.data import splits
+
+        return ~np.isin(self.rows["test"], splits.leaking(self.part, self.samples.rows["bound"]))
+
 
 def listed(chosen, step=None):
     """The rows of the data, before any picture is opened; every problem of them in one DataError.

@@ -100,14 +100,28 @@ def metrics(chosen, case, logits, kept, temperature, seconds):
         warm = calibration.temperature(logits[name][case.rows["validation"]], case.truth("validation"))
         return {part: block(name, part, warm) for part in reversed(MEASURED)}
 
+    test = calibration.softmax(logits[kept.model][case.rows["test"]], temperature)
     return {
         "schema": 1, "task": "classification", "classes": case.classes,
         "test": block(kept.model, "test", temperature), "validation": block(kept.model, "validation", temperature),
+        **without_copies(case, test, case.alone(), chosen),
         "baseline": {"majority": baseline.majority(case.truth("train"), case.truth("test"), case.classes,
                                                    case.groups("test"), chosen.resamples, chosen.seed)},
         **{name: parts(name) for name in logits},  # the probe, and the tuned model where there is one
         "chosen": kept.name, "why": kept.why, "gain": kept.gain, "temperature": temperature, "seconds": seconds,
     }
+
+
+def without_copies(case, probabilities, alone, chosen):
+    """{"test_without_copies": scores of the mask `alone` of the test pictures}; {} where it holds all of them."""
+    from toolkit.evaluation import scores
+
+    if alone.all():
+        return {}
+    groups = case.groups("test")
+    return {"test_without_copies": scores.scores(
+        case.truth("test")[alone], probabilities[alone], case.classes, None if groups is None else groups[alone],
+        chosen.resamples, chosen.seed)}
 
 
 def fold_scores(chosen, case, task, probabilities, run):
@@ -261,9 +275,20 @@ def alternative(majority):
     return f"Always answering {majority['class']!r} would be right {majority['accuracy']['value']:.1%} of the time."
 
 
+def known_ones(measured):
+    """Lines: what is left of the scores without pictures that training knows; none where it knows none."""
+    if (block := measured.get("test_without_copies")) is not None:
+        known = measured["test"]["n"] - block["n"]
+        rest = f"on the other {block['n']}: {in_words(block)}" if block["n"] else "no other is left"
+        yield (f"{known} of these {measured['test']['n']} share a copy, a near copy or a group with training or "
+               f"validation; {rest}.")
+
+
 def verdict(measured, run):
     """The result in plain words."""
     test, majority = measured["test"], measured["baseline"]["majority"]
     run.say(f"On {test['n']} test pictures, used once: {in_words(test)}. {alternative(majority)}")
+    for line in known_ones(measured):
+        run.say(line)
     run.say(measured["why"])
     run.say(f"Report: {run.report}   Model: {run.model}")
