@@ -13,12 +13,13 @@ from pathlib import Path
 
 from toolkit import errors, options
 from toolkit.commandline import parse
+from toolkit.data.reading import TASKS
 from toolkit.data.splits import PARTS
 from toolkit.errors import DataError, UntrustedError, plain
 from toolkit.progress import Progress
 from toolkit.run import Run
 
-SHARES = {"list": 0.05, "read": 0.65, "look": 0.2, "thumbnails": 0.1}  # of the time
+SHARES = {"list": 0.05, "read": 0.6, "look": 0.2, "targets": 0.05, "thumbnails": 0.1}  # of the time
 LONGEST = 32        # characters of a class name in the table
 
 
@@ -40,8 +41,9 @@ def work(chosen, store, run, progress, faults):
     from toolkit.steps import advise, look
     from toolkit.tasks import classification as task
 
-    samples = look.listed(chosen, progress.start("list", "Listing the pictures."))
-    case, given = look.opened(chosen, samples, task, store, progress, faults, lambda pixels: looked(pixels, progress))
+    samples = look.listed(chosen, progress.start("list", "Listing the pictures."), TASKS)
+    case, given = look.opened(chosen, samples, task, store, progress, faults, lambda pixels: looked(pixels, progress),
+                              lambda samples: learnt(chosen, samples, progress))
     case.findings[:0] = refusals(faults)
     thumbnails(chosen, case, run, progress)
     look.kept(run, case)
@@ -61,6 +63,14 @@ def looked(pixels, progress):
     from toolkit.doctor import looks
 
     return looks.measured(pixels, progress.start("look", "Comparing how the pictures look."))
+
+
+def learnt(chosen, samples, progress):
+    """What is to be learnt of pictures that have not one class each."""
+    from toolkit.doctor import targets
+
+    step = progress.start("targets", "Reading the masks.") if samples.masks is not None else None
+    return targets.of(samples, chosen.workers, step)
 
 
 def thumbnails(chosen, case, run, progress):
@@ -92,10 +102,15 @@ def table(case, given):
     rows += [(shortened(name), *(numbers := [counts[part][name] for part in parts]), sum(numbers))
              for name in case.classes]
     rows.append(("all", *(sums := [sum(counts[part].values()) for part in parts]), sum(sums)))
+    if case.summary is not None:
+        rows = [("", *case.summary["columns"][1:]), *((shortened(str(name)), *numbers)
+                                                      for name, *numbers in case.summary["rows"])]
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  " + "  ".join(str(cell).rjust(width) if column else str(cell).ljust(width)
                                for column, (cell, width) in enumerate(zip(row, widths))).rstrip()
+    for line in case.summary["lines"] if case.summary is not None else ():
+        yield f"  {plain(line)}"
     groups = set(case.samples.rows["group"]) - {""}
     if groups:
         yield f"  {len(groups)} groups; none is parted." if not (given != "").any() else f"  {len(groups)} groups."

@@ -23,7 +23,7 @@ def parse(kind, command, arguments):
         name = argument.split("=")[0]
         if name.startswith("--") and name not in known:
             raise OptionError(f"{plain(name)} is no option of {command}{near(name, known)}; --help lists them.")
-    given = read(parser.parse_args, list(arguments), fields)
+    given = read(parser.parse_args, joined(arguments, fields), fields)
     file = given.pop("config", None)
     chosen = (read_file(file, parser, fields) if file else {}) | given
     preset = getattr(kind, "PRESETS", {}).get(chosen.get("preset"), {})
@@ -59,6 +59,19 @@ def arguments(kind, values):
             text = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
             named += [f"{flag(f.name)}={text}"] if text.startswith("-") else [flag(f.name), text]
     return typed + named
+
+
+def joined(arguments, fields):
+    """The arguments, with the values of an option that may be given several times in one, commas between them."""
+    names = {flag(name) for name, f in fields.items() if f.metadata.get("joined")}
+    rest, values, waiting = [], {}, [str(argument) for argument in arguments]
+    while waiting:
+        name, equals, value = waiting.pop(0).partition("=")
+        if name not in names or not (equals or waiting):
+            rest.append(name + equals + value)
+        else:
+            values.setdefault(name, []).append(value if equals else waiting.pop(0))
+    return rest + [f"{name}={','.join(given)}" for name, given in values.items()]
 
 
 def parser_of(fields, about, command):
@@ -183,6 +196,8 @@ def read_file(path, parser, fields):
         place = f"--config {plain(path)}, line {line_of(written[key], text)}, {plain(written[key])}"
         if key not in fields:
             raise OptionError(f"{place}: no such option{near(key, fields)}.")
+        if fields[key].metadata.get("joined") and isinstance(value, list):
+            content[key] = value = ",".join(map(str, value))
         if fields[key].metadata.get("many") and isinstance(value, str):
             content[key] = value = [value]
         if fields[key].type is bool and not isinstance(value, bool):

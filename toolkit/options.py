@@ -19,10 +19,14 @@ PRESETS = {  # what the options file and the command line do not say otherwise
 }
 
 
-def option(default, help, unit="", low=None, high=None, choices=None, short_of=None):
-    """A field with its meaning, unit and allowed range; `short_of` allows everything below, not at, that value."""
+def option(default, help, unit="", low=None, high=None, choices=None, short_of=None, joined=False):
+    """A field with its meaning, unit and allowed range.
+
+    `short_of` allows everything below, not at, that value; `joined`: given several times, its values stand with commas
+    between them.
+    """
     return field(default=default, metadata=dict(help=help, unit=unit, low=low, high=high, choices=choices,
-                                                short_of=short_of))
+                                                short_of=short_of, joined=joined))
 
 
 def positional(help, default=dataclasses.MISSING, many=False):
@@ -40,7 +44,13 @@ class Data:
 
     root: str | None = option(None, "folder the table's paths start from (default: the table's own)")
     path_column: str = option("path", "column of a table that names the picture")
-    label_column: str = option("label", "column of a table that names the class")
+    label_column: str = option("label", "column of a table that names the class; where a picture may have several, "
+                               "their columns of 0 and 1, with commas or given again", joined=True)
+    label_delimiter: str | None = option(None, "what parts several labels in a table's column, such as ';'")
+    task: str = option("auto", "what the labels are: one class, several, an amount, a grade (auto: by what they look "
+                       "like, and said); check looks at all, training wants one class",
+                       choices=("auto", "classification", "multi-label", "regression", "ordinal"))
+    label_order: str | None = option(None, "grades, the lowest first, parted by commas (default: numbers by value)")
     split_column: str = option("split", "column of a table that says train, validation or test")
     group_column: str = option("group", "column of a table that names patient, plant or lot; groups are never parted")
     group_pattern: str | None = option(None, "regular expression whose brackets hold the group in a picture's path, "

@@ -38,11 +38,13 @@ def test_classes_are_ordered_by_number(tmp_path):
 
 
 @pytest.mark.parametrize("arrays,word", [
-    ({"train_images": images(3, 4, 4), "train_labels": np.zeros((3, 5), int)}, "multi-label"),
+    ({"train_images": images(3, 4, 4), "train_labels": np.full((3, 5), 2)}, "multi-label"),
     ({"train_images": images(3, 4, 4, 4, 3), "train_labels": np.zeros(3, int)}, "Volumes"),
     ({"train_images": images(3, 4, 4), "train_labels": np.zeros(2, int)}, "for 3 pictures"),
     ({"train_images": images(3, 4, 4)}, "no train_labels"),
-    ({"train_images": images(3, 4, 4), "train_labels": np.array([.5, 1, 2])}, "fractions"),
+    ({"train_images": images(3, 4, 4), "train_labels": np.array([0, 1, 2j])}, "complex128"),
+    ({"train_images": images(3, 4, 4), "train_labels": np.zeros((3, 2), int), "val_images": images(2, 4, 4),
+      "val_labels": np.zeros(2, int)}, "other numbers of labels"),
     ({"extra_images": images(3, 4, 4), "extra_labels": np.zeros(3, int)}, "no known part"),
     ({"data": images(3, 4, 4)}, "no train_images")])
 def test_what_is_wrong_with_arrays_is_said(tmp_path, arrays, word):

@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from toolkit.data import splits
-from toolkit.doctor import quality
+from toolkit.doctor import annotations, labelling, quality
 from toolkit.doctor.checks import CHECKS, SEVERITIES, examine
 
 COLUMNS = ("path", "label", "split", "group", "sha256", "fingerprint", "width", "height", "note")
@@ -44,7 +44,10 @@ FAULTS = {  # check -> (what examine gets, check of the finding, severity, pictu
 }
 
 
-@pytest.mark.parametrize("check", [name for name in CHECKS if name not in quality.CHECKS])
+ELSEWHERE = {**quality.CHECKS, **annotations.CHECKS, **labelling.CHECKS}  # each with tests of its own
+
+
+@pytest.mark.parametrize("check", [name for name in CHECKS if name not in ELSEWHERE])
 def test_every_check_finds_its_planted_fault(check):
     case, name, severity, pictures = FAULTS[check]
     found = [finding for finding in examine(**case) if finding.check == name]

@@ -6,8 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Callable
 
-from toolkit.data.reading import count, listed, same
+from toolkit.data import targets
+from toolkit.data.reading import count, listed
 from toolkit.data.spreadsheet import to_csv
+from toolkit.data.targets import ordered as ordered
 from toolkit.errors import DataError, OptionError
 
 COLUMNS = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
@@ -25,7 +27,8 @@ class Samples:
 
     `kind`: folder, split folder, table, npz or sample. `left_out`: (path, reason) of files passed over. `problems`:
     sentences worth knowing that stop nothing; those about edits are in `edits` too. `unreadable`: (path, label, reason)
-    of pictures that were dropped. `task`, `boxes`, `masks`: as in data.reading.Reading.
+    of pictures that were dropped. `task`, `boxes`, `masks`, `delimiter`: as in data.reading.Reading; `order`: its
+    `classes`.
     """
 
     rows: object
@@ -39,14 +42,16 @@ class Samples:
     task: str = "classification"
     boxes: dict | None = None
     masks: dict | None = None
+    order: tuple = ()
+    delimiter: str = ""
 
     def __len__(self):
         return len(self.rows)
 
     @property
     def classes(self):
-        """Class names, whole numbers by value, other names by text."""
-        return ordered(set(self.rows["label"]))
+        """Names of classes, of grades in their order, or of labels; [] where a picture has none of these."""
+        return targets.classes(self)
 
     @property
     def counts(self):
@@ -73,19 +78,19 @@ class Samples:
 
 
 def read(data, root=None, *, path_column="path", label_column="label", split_column="split", group_column="group",
-         ignore_empty=False, merge_case=False, cache=None, step=None):
+         asked=targets.Asked(), ignore_empty=False, merge_case=False, cache=None, step=None):
     """`data`: sample:NAME, a folder, a CSV, TSV or Parquet table, an .npz, or a zip of one of these -> Samples.
 
-    cache: folder where a zip is unpacked, once, with step(done, of) after each of its entries. Every problem
-    is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have no picture,
-    `merge_case` joins classes that differ in case or accents' encoding only; both are noted.
+    asked: what the labels are to be, a targets.Asked. label_column: several names parted by commas are the labels of
+    pictures with several. cache: folder where a zip is unpacked, once, with step(done, of) after each of its entries.
+    Every problem is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have no
+    picture, `merge_case` joins classes that differ in case or accents' encoding only; both are noted.
     """
     data = _opened(str(data), cache, step)
     found, kind = _reading(data, root, path_column, label_column, split_column, group_column)
-    faults, notes = list(found.faults), list(found.notes)
-    rows = found.rows.reset_index(drop=True)
-    if found.task == "classification":
-        rows["label"] = _classes(rows["label"], found.empty, ignore_empty, merge_case, faults, notes)
+    found = found._replace(rows=found.rows.reset_index(drop=True))
+    found, faults, notes = targets.settled(found, asked, ignore_empty, merge_case)
+    rows = found.rows
     if faults:
         raise DataError(f"{data} cannot be used, {count(len(faults), 'problem')}:"
                         + "".join(f"\n  - {fault}" for fault in faults))
@@ -95,29 +100,7 @@ def read(data, root=None, *, path_column="path", label_column="label", split_col
     rows = rows[[*COLUMNS, *(name for name in rows.columns if name not in COLUMNS)]]
     rows = rows.astype({name: int if name in ("width", "height") else object for name in rows.columns})
     return Samples(rows, found.root, kind, found.source, found.left_out, tuple(notes), task=found.task,
-                   boxes=found.boxes, masks=found.masks)
-
-
-def _classes(labels, empty, ignore_empty, merge_case, faults, notes):
-    """The labels of a classification with twins joined; what is wrong with them goes to `faults` and `notes`."""
-    labels = _merged(labels, empty, merge_case, faults, notes)
-    empty = [name for name in empty if same(name) not in set(map(same, labels))]
-    if empty:
-        names = ", ".join(map(repr, empty))
-        if ignore_empty:
-            notes.append(f"{count(len(empty), 'class')} without any picture ignored: {names}.")
-        else:
-            faults.append(f"{count(len(empty), 'class')} without any picture: {names} (--ignore-empty goes on without)")
-    names = sorted(set(labels) - {""})
-    if len(names) < 2 and not faults:
-        faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
-    return labels
-
-
-def ordered(labels):
-    """Class names, whole numbers by value, other names by text."""
-    names = sorted(labels)
-    return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
+                   boxes=found.boxes, masks=found.masks, order=found.classes, delimiter=found.delimiter)
 
 
 def measured_only(samples):
@@ -136,7 +119,10 @@ def with_test(samples, other):
     """
     import pandas
 
-    strange = sorted(set(other.rows["label"]) - set(samples.rows["label"]))
+    if other.task != samples.task:
+        raise DataError(f"The data are for {samples.task} and the test data for {other.task}; say by --task what both "
+                        "are, or give them in one form.")
+    strange = [name for name in other.classes if name not in samples.classes]
     if (samples.rows["split"] == "test").any():
         raise DataError("The data have a test part of their own, and --test-data brings another; leave one out, or "
                         "measure on the second one afterwards: python -m toolkit.evaluate RUN DATA")
@@ -151,7 +137,9 @@ def with_test(samples, other):
     def source(path):
         return other.source(path.removeprefix(TEST_DATA)) if path.startswith(TEST_DATA) else samples.source(path)
 
-    return replace(samples, rows=pandas.concat([rows, further], ignore_index=True).fillna(""), source=source,
+    both = {name: getattr(samples, name) and getattr(samples, name)
+            | {TEST_DATA + path: value for path, value in getattr(other, name).items()} for name in ("boxes", "masks")}
+    return replace(samples, **both, rows=pandas.concat([rows, further], ignore_index=True).fillna(""), source=source,
                    left_out=(*samples.left_out, *((TEST_DATA + path, why) for path, why in other.left_out)),
                    problems=(*samples.problems, *other.problems,
                              f"The test part are the {count(len(further), 'picture')} of --test-data, and no others."))
@@ -168,7 +156,8 @@ def drop_unreadable(samples, facts, max_bad=0.1):
     if lost and (not len(found) or share > max_bad):
         allowed = f"--max-bad allows {max_bad:.0%}" if len(found) else "none is left"
         raise DataError(f"{lost} of {count(len(kept), 'picture')} cannot be read ({share:.1%}; {allowed}):{shown}")
-    gone = sorted(set(samples.rows["label"]) - set(found.rows["label"]))
+    left = set(found.classes)
+    gone = [name for name in samples.classes if name not in left]
     if gone:
         raise DataError(f"No picture of class {', '.join(map(repr, gone))} can be read:{shown}")
     return found, kept
@@ -206,14 +195,14 @@ def set_aside(samples, facts, decisions):
 
 
 def edited(samples, decisions):
-    """`samples` after a list of data.edits.Edit. Raises DataError where fewer than two classes are left."""
+    """`samples` after a list of data.edits.Edit. Raises DataError where the task cannot be asked of what is left."""
     from toolkit.data import edits
 
     if not decisions:
         return samples
     rows, notes = edits.applied(samples.rows, decisions)
-    if len(set(rows["label"])) < 2:
-        raise DataError("The edits leave fewer than two classes: take some of them back.")
+    if wrong := targets.strange(replace(samples, rows=rows)):
+        raise DataError(f"The edits {wrong}: take some of them back.")
     return replace(samples, rows=rows, problems=(*samples.problems, *notes),
                    edits=(*samples.edits, *notes))
 
@@ -325,23 +314,3 @@ def nearest(path):
     folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(path.name.casefold(), folded, 1)
     return path, parent / folded[near[0]] if near else None
-
-
-def _merged(labels, empty, merge_case, faults, notes):
-    """Labels with twins joined to their most frequent spelling, or the twins among the faults."""
-    spellings = {}
-    for name, number in labels.value_counts().items():
-        spellings.setdefault(same(name), []).append((name, number))
-    for name in empty:
-        if name not in set(labels):
-            spellings.setdefault(same(name), []).append((name, 0))
-    twins = [names for names in spellings.values() if len(names) > 1]
-    rename = {}
-    for names in twins:
-        shown = ", ".join(f"{ascii(name) if not name.isascii() else repr(name)} ({number})" for name, number in names)
-        if merge_case:
-            rename.update({name: names[0][0] for name, _ in names[1:]})
-            notes.append(f"Classes joined as {names[0][0]!r}: {shown}.")
-        else:
-            faults.append(f"class names that look the same: {shown} (rename, or --merge-case joins them)")
-    return labels.replace(rename) if rename else labels

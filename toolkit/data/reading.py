@@ -34,7 +34,8 @@ class Reading(NamedTuple):
     `source(path)` -> bytes or array; `left_out`: (path, reason) of files passed over; `faults`: sentences that make the
     data unusable; `notes`: sentences worth knowing; `empty`: classes without any picture. `task`: one of TASKS;
     `boxes`: {path: tuple of Box}, a picture without a thing included; `masks`: {path: Path of its mask}; labels are ""
-    where a task has none.
+    where a task has none. `classes`: names of the grades, or of several labels a picture, in order; `delimiter` between
+    the latter.
     """
 
     rows: object
@@ -48,6 +49,8 @@ class Reading(NamedTuple):
     task: str = "classification"
     boxes: dict | None = None
     masks: dict | None = None
+    classes: tuple = ()
+    delimiter: str = ""
 
 
 def listed(names):
@@ -64,4 +67,4 @@ def same(label):
 
 def count(number, noun):
     """"1 picture", "2 pictures", "2 classes"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith(('s', 'x')) else 's'}"

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from toolkit.data.reading import PARTS, Reading, count, listed
 from toolkit.data.spreadsheet import csv_plain
+from toolkit.data.targets import BETWEEN
 from toolkit.errors import DataError, OptionError
 from toolkit.pixels.decode import read_bytes
 
 SYNONYMS = {"path": ("file", "filename", "file_name", "image", "image_path", "img", "filepath", "file_path"),
             "label": ("class", "category", "target", "diagnosis")}
 OWN = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
+YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")  # in a column for one of several labels
 PATIENT = ("patient", "patient_id", "patientid", "subject", "subject_id", "case", "case_id", "slide", "slide_id")
 
 
@@ -32,19 +34,25 @@ def read(path, root=None, *, path_column="path", label_column="label", split_col
         frame = frame[[name for name in frame.columns if name not in OWN[4:]]].map(csv_plain)
     chosen = _columns(frame, path, path_column, label_column, split_column, group_column)
     faults, notes = [], []
-    rows = frame[[chosen["path"], chosen["label"]]].copy()
-    rows.columns = ["path", "label"]
-    blank = rows.index[rows["label"] == ""]
-    if len(blank):
-        faults.append(f"{count(len(blank), 'row')} without a label:{listed(rows['path'][blank])}")
+    rows = frame[[chosen["path"]]].copy()
+    rows.columns = ["path"]
+    many, delimiter = chosen["labels"], ""
+    if len(many) > 1:
+        delimiter = next((mark for mark in BETWEEN if not any(mark in name for name in many)), "\t")
+        rows["label"] = _several(frame[list(many)], rows["path"], delimiter, faults)
+    else:
+        rows["label"] = frame[many[0]]
     rows["path"] = _paths(rows["path"], root, faults)
     rows["split"] = _splits(frame[chosen["split"]], rows["path"], faults) if chosen["split"] else ""
     rows["group"] = _groups(frame[chosen["group"]], notes) if chosen["group"] else ""
-    _hint(frame, chosen, notes)
+    used = (chosen["path"], *many, *filter(None, (chosen["split"], chosen["group"])))
+    _hint(frame, chosen, used, notes)
     for name in frame.columns:
-        if name not in chosen.values():
+        if name not in used:
             rows[f"table_{name}" if name in OWN else name] = frame[name]
-    return Reading(rows, lambda name: read_bytes(root / name), "table", root, (), tuple(faults), tuple(notes))
+    return Reading(rows, lambda name: read_bytes(root / name), "table", root, (), tuple(faults), tuple(notes),
+                   task="multi-label" if delimiter else "classification", classes=many if delimiter else (),
+                   delimiter=delimiter)
 
 
 def header(path):
@@ -158,24 +166,41 @@ def _delimiter(text):
 
 
 def _columns(frame, path, path_column, label_column, split_column, group_column):
-    """Our four names -> the table's; None for a split or group column that is neither there nor asked for."""
+    """Our names -> the table's; None for a split or group column that is neither there nor asked for.
+
+    "labels": a tuple of the label's column, or of several that are named with commas between them.
+    """
     chosen = {"path": _named(frame, path_column, SYNONYMS["path"] if path_column == "path" else ()),
-              "label": _named(frame, label_column, SYNONYMS["label"] if label_column == "label" else ()),
               "split": _named(frame, split_column), "group": _named(frame, group_column)}
     seen = f"it has: {', '.join(map(str, frame.columns))}"
     if group_column != "group" and not chosen["group"]:
         raise OptionError(f"{path} has no column {group_column!r} for the groups; {seen}.")
-    asked = {"path": path_column, "label": label_column}
+    several = [name.strip() for name in label_column.split(",") if name.strip()]
+    one = _named(frame, label_column, SYNONYMS["label"] if label_column == "label" else ())
+    labels = {name: _named(frame, name) for name in several} if not one and len(several) > 1 else {label_column: one}
+    asked = [("path", path_column, chosen["path"]), *(("label", *pair) for pair in labels.items())]
     if split_column != "split":
-        asked["split"] = split_column
-    missing = [f"{column!r} for the {what}" for what, column in asked.items() if not chosen[what]]
+        asked.append(("split", split_column, chosen["split"]))
+    missing = [(what, f"{name!r} for the {what}") for what, name, found in asked if not found]
     if missing:
-        raise DataError(f"{path} has no column {' and no column '.join(missing)}; {seen}. Name yours with"
-                        f" {' and '.join(f'--{what}-column' for what in asked if not chosen[what])}.")
-    used = [name for name in chosen.values() if name]
+        options = dict.fromkeys(f"--{what}-column" for what, _ in missing)
+        raise DataError(f"{path} has no column {' and no column '.join(words for _, words in missing)}; {seen}. Name"
+                        f" yours with {' and '.join(options)}.")
+    used = [*labels.values(), *filter(None, chosen.values())]
     if len(set(used)) < len(used):
         raise DataError(f"{path}: one column cannot be two of path, label, split and group ({', '.join(used)}).")
-    return chosen
+    return {**chosen, "labels": tuple(labels.values())}
+
+
+def _several(columns, paths, delimiter, faults):
+    """The names of the columns that say 1 of each row, joined; what is neither 1 nor 0 goes to `faults`."""
+    folded = columns.apply(lambda column: column.str.casefold())
+    yes = folded.isin(YES)
+    for name in columns:
+        wrong = paths[~(yes[name] | folded[name].isin(NO))]
+        if len(wrong):
+            faults.append(f"{count(len(wrong), 'row')} with neither 0 nor 1 in column {name!r}:{listed(wrong)}")
+    return yes.apply(lambda row: delimiter.join(name for name in columns if row[name]), axis=1).astype(object)
 
 
 def _named(frame, wanted, synonyms=()):
@@ -241,10 +266,10 @@ def _groups(column, notes):
     return column
 
 
-def _hint(frame, chosen, notes):
+def _hint(frame, chosen, used, notes):
     """A patient column that nobody named would leak across the splits in silence."""
     if not chosen["group"]:
-        found = [name for name in frame.columns if name.casefold() in PATIENT and name not in chosen.values()]
+        found = [name for name in frame.columns if name.casefold() in PATIENT and name not in used]
         if found:
             notes.append(f"The table has a column {found[0]!r}; if its pictures belong together, pass --group-column"
                          f" {found[0]}, so that none stands on both sides of a split.")

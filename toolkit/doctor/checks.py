@@ -8,7 +8,7 @@ from collections import Counter
 
 from toolkit.data import names, splits
 from toolkit.data.reading import count
-from toolkit.doctor import quality
+from toolkit.doctor import annotations, labelling, quality
 from toolkit.doctor.crossing import across_splits
 from toolkit.doctor.findings import SEVERITIES, Case, Finding
 
@@ -17,9 +17,11 @@ IMBALANCE = 10  # largest class over smallest, from which it is warned
 BURNT_IN = "DICOM: text"  # how the decoder's note on it begins
 
 
-def examine(rows, unreadable=(), left_out=(), notes=(), looks=None, given=None):
+def examine(rows, unreadable=(), left_out=(), notes=(), looks=None, given=None, targets=None):
     """All findings on prepared rows, gravest first -> list of Finding; without `looks` those that need no pixels."""
-    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks, given=given)
+    if targets is not None and targets.task != "ordinal":  # what stands for a label is no class
+        rows = rows.assign(label="")
+    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks, given=given, targets=targets)
     found = [finding for check in CHECKS.values() for finding in check(case)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -50,9 +52,10 @@ def _twins(case):
     """Same picture, same class."""
     bundles = [rows for rows in _same_picture(case.rows) if case.rows["label"].iloc[rows].nunique() == 1]
     if bundles:
+        of_class = " of the same class" if (case.rows["label"] != "").any() else ""
         spare = sum(len(rows) - 1 for rows in bundles)
         yield Finding("duplicates", "note", _paths(case.rows, bundles),
-                      f"{count(len(bundles), 'picture')} in more than one file of the same class ("
+                      f"{count(len(bundles), 'picture')} in more than one file{of_class} ("
                       f"{count(spare, 'file')} too many); the copies of one are kept in one split.",
                       "Remove the copies: they count one case several times.", _bundles(case.rows, bundles))
 
@@ -182,6 +185,8 @@ CHECKS = {
     "tiny": _tiny,
     "burnt-in text": _burnt_in,
     "groups in names": _names,
+    **annotations.CHECKS,
+    **labelling.CHECKS,
     **quality.CHECKS,
     "converted": _converted,
     "left out": _left_out,

@@ -30,7 +30,8 @@ class Case:
     `unreadable`: (path, label, reason) of pictures dropped; `left_out`: (path, reason) of files passed over; `notes`:
     sentences of the reader; `looks`: doctor.looks.Looks of the rows, None where no pixels were looked at; `near`:
     doctor.near.Near of the rows, `seen`: doctor.seen.Seen, what a frozen network sees in them; `given`: Series of the
-    parts that came with the data, before what leaks was moved: None where not known, or not moved.
+    parts that came with the data, before what leaks was moved: None where not known, or not moved. `targets`:
+    doctor.targets.Targets, whose labels are "" in the rows unless they are grades; None for classes.
     """
 
     rows: object
@@ -41,3 +42,4 @@ class Case:
     near: object = None
     seen: object = None
     given: object = None
+    targets: object = None

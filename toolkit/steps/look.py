@@ -27,7 +27,8 @@ class Case:
     samples: data.manifest.Samples; pixels: features.rows.Rows of uint8 (n, size, size, channels); numbers: int32
     (n,), in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings
     of the doctor; depth: pixels.depth.Depth by which numbers beyond 8 bits were read; moved: (path, from, to) of the
-    pictures that leaked in a given split.
+    pictures that leaked in a given split. Where a picture has not one class, `classes` are the kinds that the split is
+    balanced by, and summary: doctor.summary of the targets.
     """
 
     samples: object
@@ -38,6 +39,7 @@ class Case:
     findings: list
     depth: object
     moved: tuple = ()
+    summary: dict | None = None
     rows: dict = field(init=False)
 
     def __post_init__(self):
@@ -65,33 +67,52 @@ class Case:
         return ~np.isin(self.rows["test"], splits.leaking(self.part, self.samples.rows["bound"]))
 
 
-def listed(chosen, step=None):
+def listed(chosen, step=None, tasks=("classification",)):
     """The rows of the data, before any picture is opened; every problem of them in one DataError.
 
-    step(done, of): called while an archive is unpacked.
+    step(done, of): called while an archive is unpacked. tasks: those that the caller can do.
     """
     from toolkit.data import manifest
 
     samples = listed_in(chosen, chosen.data, chosen.root, step)
+    if samples.task not in tasks:
+        raise DataError(not_yet(chosen.data, samples))
     if further := getattr(chosen, "test_data", None):
         samples = manifest.with_test(samples, listed_in(chosen, further, None, step))
     return samples
 
 
+def not_yet(data, samples):
+    """Why data of another task are not trained on, and what may be done with them."""
+    notes = [note for note in samples.problems if "--task" in note]
+    what = {"multi-label": "several labels a picture", "regression": "an amount a picture", "ordinal": "a grade a "
+            "picture", "detection": f"boxes ({samples.kind})", "segmentation": "masks"}[samples.task]
+    words = [f"{data} holds {what} ({samples.task}); training on that comes later, and python -m toolkit.check looks "
+             "at it now.", *notes]
+    classes = Path(data) / "images"
+    if samples.boxes is not None or samples.masks is not None:
+        folders = sum(entry.is_dir() for entry in classes.iterdir()) if classes.is_dir() else 0
+        words.append(f"What is trained and measured is one class a picture: give {classes}, whose folders are classes."
+                     if folders > 1 else "What is trained and measured is one class a picture: give a folder with a "
+                     "folder for each class, or a table with a label column.")
+    elif samples.task == "ordinal":
+        words.append("Without --task ordinal and --label-order the grades are classes.")
+    return " ".join(words)
+
+
 def listed_in(chosen, data, root, step):
     """The rows of a folder, table or archive."""
-    from toolkit.data import manifest
+    from toolkit.data import manifest, targets
     from toolkit.features import store
 
     columns = {name: getattr(chosen, name) for name in ("path_column", "label_column", "split_column", "group_column")}
+    order = tuple(name.strip() for name in (chosen.label_order or "").split(",") if name.strip())
+    asked = targets.Asked(chosen.task, order, chosen.label_delimiter or "")
     if data != chosen.data and Path(data).suffix.lower() not in manifest.TABLES:
-        columns = {}  # of the other data's table
-    samples = manifest.read(data, root, **columns, ignore_empty=chosen.ignore_empty, merge_case=chosen.merge_case,
-                            cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked", step=step)
-    if samples.task != "classification":
-        raise DataError(f"{data} holds {samples.kind} for {samples.task}; what is trained and measured here is one "
-                        "class a picture: give a folder with a folder for each class, or a table with a label column.")
-    return samples
+        columns, asked = {}, asked._replace(delimiter="")  # of the other data's table
+    return manifest.read(data, root, **columns, asked=asked, ignore_empty=chosen.ignore_empty,
+                         merge_case=chosen.merge_case, step=step,
+                         cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
 
 
 def read(chosen, samples, task, store, run, progress):
@@ -104,17 +125,20 @@ def read(chosen, samples, task, store, run, progress):
     return case
 
 
-def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=lambda pixels: None):
+def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=lambda pixels: None,
+           learnt=lambda samples: None):
     """(Case, the split that came with the data) of pictures that are opened once.
 
     faults: the context of each step that may refuse the data; where it holds a DataError back, the next step goes on
     without what that one would have given. looked(pixels): doctor.looks.Looks of them, for the checks that want them.
+    learnt(samples): doctor.targets.Targets, where they are not one class a picture.
     """
-    from toolkit.data import splits
+    from toolkit.data import splits, targets
     from toolkit.doctor import checks
     from toolkit.pixels.depth import Depth
 
-    step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
+    step = progress.start("read", f"Reading {len(samples)} pictures" + (
+        f" of {len(samples.classes)} classes." if samples.task == "classification" else f" for {samples.task}."))
     depth, decided = Depth.of(chosen.depth), ()
     with faults:
         decided = decisions(chosen)
@@ -123,11 +147,12 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
     notes, given = samples.problems, rows["split"].copy()
     with faults:
         rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS), decided)
+    labels = targets.strata(samples, bound := splits.bind(rows["group"], *same))
     with faults:
-        rows["split"] = mended(chosen, rows, splits.bind(rows["group"], *same))
+        rows["split"] = mended(chosen, rows, bound, labels)
     part = rows["split"].to_numpy(object)
     with faults:
-        part = splits.assign(rows["label"], rows["group"], rows["split"],
+        part = splits.assign(labels, rows["group"], rows["split"],
                              (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
                              same=same, strict=chosen.strict, names=rows["path"])
     depth = depth_of(samples, part == "train", depth)
@@ -135,20 +160,22 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels), given)
+    asked = learnt(samples)
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels), given, asked)
     moved = crossed(rows, given)
-    rows["split"], rows["bound"] = part, splits.bind(rows["group"], *same)
-    return Case(samples, pixels, samples.classes, task.encode(rows["label"], samples.classes), part, findings,
-                depth, moved), given
+    rows["split"], rows["bound"] = part, bound
+    kinds = samples.classes if samples.task in ("classification", "ordinal") else targets.ordered(set(labels))
+    return Case(samples, pixels, kinds, task.encode(labels, kinds), part, findings, depth, moved,
+                summed(asked, part, kinds, given)), given
 
 
-def mended(chosen, rows, bound):
+def mended(chosen, rows, bound, labels):
     """The given split, with each of the bundles `bound` on one side of it unless the user wants otherwise."""
     from toolkit.data import splits
 
     if chosen.strict or chosen.keep_split:
         return rows["split"]
-    return splits.mended(rows["split"], bound, rows["label"])
+    return splits.mended(rows["split"], bound, labels)
 
 
 def crossed(rows, given):
@@ -243,11 +270,24 @@ def kept(run, case):
 
     write_atomic(run.manifest, manifest.table(case.samples.rows.drop(columns=["bound"])))
     samples, groups = case.samples, set(case.samples.rows["group"]) - {""}
-    run.json(run.doctor, {"schema": 1, "findings": [asdict(finding) for finding in case.findings],
+    run.json(run.doctor, {"schema": 1, "task": samples.task, "summary": case.summary,
+                          "findings": [asdict(finding) for finding in case.findings],
                           "counts": case.counts(), "groups": len(groups) or None, "edits": samples.edits,
                           "moved": case.moved[:NAMED],
                           "unreadable": samples.unreadable[:NAMED], "left_out": samples.left_out[:NAMED],
                           "skipped": samples.skipped})
+
+
+def summed(asked, part, kinds, given):
+    """What the targets are, for JSON; None for classes, which the counts tell.
+
+    kinds: what the parts are balanced by.
+    """
+    from toolkit.data import targets
+    from toolkit.doctor import summary
+
+    said = "" if (given != "").any() or asked is None else targets.balanced(asked.task, kinds)
+    return None if asked is None else summary.of(asked, part, said)
 
 
 def told(run, case, given):
