@@ -19,10 +19,11 @@ PACKAGE = ROOT / "toolkit"
 KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": options.Evaluate,
          "check": options.Check, "estimate": options.Estimate, "heatmaps": options.Heatmaps,
          "dashboard": options.Dashboard}
-USED = ("preset", "root", "test_data", "label_column", "group_column", "group_pattern", "edits", "max_bad", "strict",
-        "keep_split", "validation", "test", "size", "channels", "depth", "resize", "augment", "backbone", "weights",
-        "offline", "train_from", "epochs", "learning_rate", "layer_decay", "optimizer", "batch_size", "time_budget",
-        "folds", "probe_only", "cache_views", "cache_dir", "cache_limit", "executor", "run_dir", "resume",
+USED = ("preset", "root", "test_data", "label_column", "label_delimiter", "task", "label_order", "group_column",
+        "group_pattern", "edits", "max_bad", "strict", "keep_split", "validation", "test", "size", "channels", "depth",
+        "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
+        "optimizer", "batch_size", "time_budget", "folds", "probe_only", "cache_views", "cache_dir", "cache_limit",
+        "executor", "run_dir", "resume",
         "accept_changed_data", "seed", "workers", "device", "devices", "no_wait")
 
 
