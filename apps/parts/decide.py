@@ -1,6 +1,6 @@
 """Decisions about single pictures: leave out, give another class, take back. They are written down, no more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -18,7 +18,8 @@ from toolkit.runs import checks
 PAGE = 60       # pictures
 KEYS = 9        # classes that have a key of their own
 PARTS = {"all": "All parts", "train": "Training", "validation": "Validation", "test": "Test"}
-AMONG = "data-among"    # in session_state: the rows through which Left and Right lead
+AMONG = "data-among"    # in session_state: the rows through which Left and Right lead,
+LAST = "data-last"      # and what undoes the last decision: (path of the file, edits)
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,36 @@ class Decisions:
             return "left out", "red"
         if "relabel" in actions and actions["relabel"].value != picture.label:
             return f"→ {actions['relabel'].value}", "blue"
+        if "regroup" in actions and actions["regroup"].value != getattr(picture, "group", ""):
+            return "kept together", "green"
         return "", ""
+
+
+    def label(self, picture):
+        """The class that a picture has by now."""
+        edit = self.standing.get(picture.path, {}).get("relabel")
+        return edit.value if edit and edit.sha256 in ("", picture.sha256) else picture.label
+
+    def group(self, picture):
+        """The group that a picture has by now."""
+        edit = self.standing.get(picture.path, {}).get("regroup")
+        return edit.value if edit and edit.sha256 in ("", picture.sha256) else picture.group
 
 
 def since_the_look(seen, again):
     """A word on decisions that the numbers of this page do not know yet; again(): look once more."""
+    large = "picture" in st.query_params
+    if not large and (fault := st.session_state.pop("data-fault", "")):
+        st.error(plain(fault))
     if not seen.decisions.fresh:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         number = seen.decisions.fresh
         st.markdown(f":material/edit_note: {number} {'decision' if number == 1 else 'decisions'} since this look; the "
                     "next run honours them. Look again to see the numbers with them.", width="stretch")
+        if st.session_state.get(LAST, ("",))[0] == str(seen.decisions.path):
+            st.button("Undo the last one", icon=":material/undo:", key="data-undo-last", on_click=undo_last,
+                      shortcut=None if large else "u")  # beside a large picture U is for that picture
         if st.button("Look again", icon=":material/refresh:", key="data-again-decided"):
             again()
 
@@ -81,18 +101,28 @@ def gallery(seen):
 
 def pictures(seen, rows, key, most):
     """A page of the pictures `rows`, which the parameter `key` of the address turns; the chosen one goes there too."""
-    pages = -(-len(rows) // most)
-    slot, page = st.container(), int(address.number(key, 1, pages, 1))
+    slot, page = st.container(), paged(key, len(rows), most)
+    with slot:
+        items = [item(seen, seen.pictures[row]) for row in rows[(page - 1) * most:page * most]]
+        choose(grid(items, f"data-{key}-grid", selected=st.query_params.get("picture")), rows)
+
+
+def paged(key, count, most):
+    """The number of the page, from 1 on, of `count` things, `most` at a time, with what turns it."""
+    pages = max(1, -(-count // most))
+    page = int(address.number(key, 1, pages, 1))
     if pages > 1:
-        name = f"data-{key}"
+        name = f"data-{key}-turn"
         if st.session_state.get(name, page) != page:  # the address was changed by hand, or a filter
             st.session_state[name] = page
         st.pagination(pages, default=page, key=name, on_change=lambda: address.put(**{
             key: None if st.session_state[name] == 1 else st.session_state[name]}))
-        st.caption(f"{(page - 1) * most + 1:,} to {min(page * most, len(rows)):,} of {len(rows):,}")
-    with slot:
-        items = [item(seen, seen.pictures[row]) for row in rows[(page - 1) * most:page * most]]
-        clicked = grid(items, f"data-{key}-grid", selected=st.query_params.get("picture"))
+        st.caption(f"{(page - 1) * most + 1:,} to {min(page * most, count):,} of {count:,}")
+    return page
+
+
+def choose(clicked, rows):
+    """Show a picture that was clicked large; Left and Right lead through `rows` from there."""
     if clicked is not None:
         st.query_params["picture"], st.session_state[AMONG] = clicked, tuple(rows)
 
@@ -138,7 +168,10 @@ def dialog(seen):
     facts = [PARTS.get(picture.part, ""), f"{picture.width} × {picture.height} pixels", picture.note,
              f"group {picture.group}" if picture.group else ""]
     st.caption(plain(" · ".join(fact for fact in facts if fact)))
-    choices("data", decided, picture, checks.counts(seen.pictures))
+    better, score = seen.doubts.get(picture.path, ("", None))
+    if better and better != picture.label:
+        st.markdown(plain(f"Its label looks wrong: {doubted(picture, better, score)}."))
+    choices("data", decided, picture, checks.counts(seen.pictures), better)
     st.caption(f"Kept in {plain(short(decided.path, 70))}; the picture itself stays as it is.")
 
 
@@ -153,44 +186,66 @@ def to(row):
     st.query_params["picture"] = str(row)
 
 
-def choices(key, decided, picture, labels):
+def doubted(picture, better, score):
+    """Why a label is doubted, in words; score: 1 less the probability of the label, or None."""
+    said = f"labelled {printable(picture.label)}, looks like {printable(better)}"
+    return said + (f", {100 * (1 - score):.0f} % for its label" if score is not None and 0 <= score <= 1 else "")
+
+
+def choices(key, decided, picture, labels, better=""):
     """What may be decided about a picture: another one of `labels`, to leave it out, to take that back.
 
-    key: what the keys of the buttons begin with; what stands in the way is said here.
+    key: what the keys of the buttons begin with; better: the class that is suggested, or "". What stands in the way is
+    said here.
     """
     others = [label for label in labels if label != picture.label]
     if len(others) < KEYS:
         with st.container(horizontal=True):
             for number, label in enumerate(others, 1):
                 st.button(f"It is {plain(printable(label))}", shortcut=str(number), key=f"{key}-class-{number}",
-                          on_click=keep, args=(decided.path, picture, "relabel", label))
+                          on_click=keep_all, args=(decided, [(picture, "relabel", label)]),
+                          type="primary" if label == better else "secondary")
     else:
-        label = st.selectbox("It is", others, None, key=f"{key}-class-{picture.path}", placeholder="Choose a class",
-                             format_func=printable)
-        st.button("Give this class", key=f"{key}-class-give", disabled=label is None, on_click=keep,
-                  args=(decided.path, picture, "relabel", label))
+        label = st.selectbox("It is", others, others.index(better) if better in others else None,
+                             key=f"{key}-class-{picture.path}", placeholder="Choose a class", format_func=printable)
+        st.button("Give this class", key=f"{key}-class-give", disabled=label is None, on_click=keep_all,
+                  args=(decided, [(picture, "relabel", label)]))
     with st.container(horizontal=True):
-        st.button("Leave out", icon=":material/visibility_off:", shortcut="x", key=f"{key}-out", on_click=keep,
-                  args=(decided.path, picture, "exclude"), disabled=decided.of(picture)[0] == "left out")
-        st.button("Take back", icon=":material/undo:", shortcut="u", key=f"{key}-undo", on_click=keep,
-                  args=(decided.path, picture, "undo"), disabled=picture.path not in decided.standing)
+        st.button("Leave out", icon=":material/visibility_off:", shortcut="x", key=f"{key}-out", on_click=keep_all,
+                  args=(decided, [(picture, "exclude", "")]), disabled=decided.of(picture)[0] == "left out")
+        st.button("Take back", icon=":material/undo:", shortcut="u", key=f"{key}-undo", on_click=keep_all,
+                  args=(decided, [(picture, "undo", "")]), disabled=picture.path not in decided.standing)
     if fault := st.session_state.pop("data-fault", ""):
         st.error(plain(fault))
 
 
-def keep(path, picture, action, value=""):
-    """Write a decision down; what stands in the way is said by the dialog."""
+def keep_all(decided, what):
+    """Write decisions down, (picture, action, value) each, and remember what undoes them; a fault is said where it is
+    looked for."""
+    paths = {picture.path: picture.sha256 for picture, _, _ in what}
+    before = [one for path, sha256 in paths.items()
+              for one in (edits.Edit(path, sha256, "undo"), *decided.standing.get(path, {}).values())]
     try:
-        checks.decide(path, picture, action, value)
+        checks.decide_all(decided.path, what)
+        st.session_state[LAST] = (str(decided.path), before)
+    except ToolkitError as error:
+        st.session_state["data-fault"] = str(error)
+
+
+def undo_last():
+    """Let stand again what stood before the last decision, or the last press that made several."""
+    path, before = st.session_state.pop(LAST, ("", []))
+    try:
+        if path:
+            edits.append(path, *(replace(edit, time=checks.now()) for edit in before))
     except ToolkitError as error:
         st.session_state["data-fault"] = str(error)
 
 
 def leave_out(seen, rows):
     """Leave several pictures out."""
-    for row in rows:
-        if seen.decisions.of(seen.pictures[row])[0] != "left out":
-            keep(seen.decisions.path, seen.pictures[row], "exclude")
+    keep_all(seen.decisions, [(seen.pictures[row], "exclude", "") for row in rows
+                              if seen.decisions.of(seen.pictures[row])[0] != "left out"])
 
 
 def taken_out(seen):

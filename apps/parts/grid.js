@@ -1,4 +1,5 @@
-// A grid of pictures, each a button. Texts are set as text alone; cells that have not changed are kept, with their focus.
+// A grid of pictures, each a button, some with a second one below. Texts are set as text alone; cells that have not
+// changed are kept, with their focus.
 const kept = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -6,6 +7,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const state = kept.get(grid) ?? { cells: new Map(), here: null }
   kept.set(grid, state)
   state.choose = key => setTriggerValue("clicked", key)
+  state.act = key => setTriggerValue("acted", key)
   grid.style.setProperty("--least", `${data.min}px`)
   grid.setAttribute("aria-label", data.label)
 
@@ -13,12 +15,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   for (const item of data.items) {
     const text = JSON.stringify(item)
     const old = state.cells.get(item.key)
-    cells.set(item.key, old?.text === text ? old : { text, button: made(item, state) })
+    cells.set(item.key, old?.text === text ? old : made(text, item, state))
   }
+  const held = [...state.cells].find(([, { action }]) => action && action === action.getRootNode().activeElement)
   state.cells = cells
-  const wanted = [...cells.values()].map(cell => cell.button)
-  if (wanted.length !== grid.children.length || wanted.some((button, n) => button !== grid.children[n]))
+  const wanted = [...cells.values()].map(cell => cell.root)
+  if (wanted.length !== grid.children.length || wanted.some((root, n) => root !== grid.children[n]))
     grid.replaceChildren(...wanted)
+  const again = held && cells.get(held[0])
+  if (again && again !== held[1]) (again.action ?? again.button).focus()  // its words have changed, its place has not
   for (const [key, { button }] of cells) button.setAttribute("aria-pressed", String(key === data.selected))
 
   if (!cells.has(state.here)) state.here = cells.has(data.selected) ? data.selected : data.items[0]?.key
@@ -29,10 +34,30 @@ export default function ({ data, parentElement, setTriggerValue }) {
 // One cell alone is reached by Tab; the arrow keys lead on from there.
 function turn(state, key) {
   state.here = key
-  for (const [other, { button }] of state.cells) button.tabIndex = other === key ? 0 : -1
+  for (const [other, { button, action }] of state.cells) {
+    button.tabIndex = other === key ? 0 : -1
+    if (action) action.tabIndex = button.tabIndex
+  }
 }
 
-function made(item, state) {
+// A cell: its picture as a button, and where there is something to do, a second button below it.
+function made(text, item, state) {
+  const button = picture(item, state)
+  if (!item.action) return { text, root: button, button }
+  const root = element("div", "card")
+  const action = element("button", "action", item.action)
+  action.type = "button"
+  action.title = item.action
+  action.setAttribute("aria-label", `${item.action}: ${item.alt}`)
+  action.onclick = () => {
+    turn(state, item.key)
+    state.act(item.key)
+  }
+  root.append(button, action)
+  return { text, root, button, action }
+}
+
+function picture(item, state) {
   const button = element("button", "cell")
   button.type = "button"
   button.dataset.key = item.key
@@ -62,7 +87,7 @@ function made(item, state) {
 
 function moved(event, grid, state) {
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return
-  const buttons = [...grid.children]
+  const buttons = [...state.cells.values()].map(cell => cell.button)
   const at = buttons.findIndex(button => button.dataset.key === state.here)
   const top = buttons[0]?.offsetTop
   const columns = Math.max(1, buttons.filter(button => button.offsetTop === top).length)

@@ -1,24 +1,20 @@
 """What a look at data found: how many pictures of what, what is wrong with them, what was left out."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import streamlit as st
 
-from apps.parts import address, decide, frame, starting
+from apps.parts import address, decide, found, frame, starting
 from apps.parts.plain import plain, short
 from toolkit.errors import ToolkitError, UntrustedError
 from toolkit.errors import plain as printable
-from toolkit.run import paths
+from toolkit.run import FILES, paths
 from toolkit.runs import checks, launch, listing
 
 PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "": "Not split"}
-COLOURS = {"error": "red", "warning": "orange", "note": "gray"}
-ICONS = {"error": ":material/error:", "warning": ":material/warning:", "note": ":material/info:"}
 BARS = 12       # classes in the chart
-SMALL = 12      # pictures of a finding at a time
-ALONE = ("dark", "white", "blurred", "low information", "tiny", "odd sizes")  # each of whose pictures may go by itself
 REFUSED = "refused"     # the check that repeats why a run would not begin
-MOST = 500      # pictures that are left out by one press
 DICOM = ("DICOM files want further packages: python -m pip install 'toolkit[dicom]', then look again. Only their "
          "pixels are read: no name, number or date of a header is kept.")
 
@@ -32,6 +28,13 @@ class Seen:
     findings: list
     told: object
     decisions: object
+
+    @cached_property
+    def doubts(self):
+        """{picture: (the class it looks like, score)} of all labels that look wrong."""
+        return {path: (better, score) for one in self.findings if one.suggested
+                for path, better, score in zip(one.pictures, one.suggested, one.scores or [None] * len(one.pictures))
+                if better}
 
 
 def page(entry):
@@ -50,9 +53,11 @@ def page(entry):
         command(entry)
         return
     actions(entry, entry.state.name == "finished")
-    decide.since_the_look(seen, lambda: starting.again(entry))
+    with st.container():  # there at any time, so that what stands below keeps its place, and the keys theirs
+        decide.since_the_look(seen, lambda: starting.again(entry))
     counted(seen)
     sections(seen)
+    along(entry)
     command(entry)
     decide.dialog_of_address(seen)
 
@@ -88,8 +93,8 @@ def opened(entry):
         return None
     try:
         path, _ = checks.edits_file(frame.root(), starting.whole(entry))
-        found = [one for one in checks.findings(entry.folder) if one.check != REFUSED]  # said above all else
-        return Seen(entry, checks.pictures(entry.folder), found, checks.told(entry.folder),
+        wrong = [one for one in checks.findings(entry.folder) if one.check != REFUSED]  # said above all else
+        return Seen(entry, checks.pictures(entry.folder), wrong, checks.told(entry.folder),
                     decide.Decisions.read(path, entry.started))
     except UntrustedError as error:
         st.error(f"This look is damaged: {plain(error)} Look again.")
@@ -111,6 +116,22 @@ def actions(entry, usable):
             starting.again(entry)
         if st.button("Other pictures", icon=":material/add_photo_alternate:", key="data-other"):
             frame.go("data")
+
+
+def along(entry):
+    """What a look leaves to take along: its page, and what it suggests."""
+    here = paths(entry.folder)
+    if not here.check.is_file() or not here.clean.is_file():
+        return
+    with st.expander("To take along: the findings as a page, and a clean manifest", icon=":material/download:"):
+        with st.container(horizontal=True):
+            st.link_button("Findings", frame.url("report", checks.KIND, entry.id), icon=":material/open_in_new:")
+            for name, words in (("clean", "Clean manifest"), ("suggested", "The same as decisions")):
+                st.link_button(words, frame.url("download", checks.KIND, entry.id, FILES[name]),
+                               icon=":material/download:")
+        st.caption("The findings with their pictures are one file for people, which loads nothing. The clean manifest "
+                   "leaves out unreadable files, copies and pictures under two classes, and keeps near duplicates "
+                   "together; labels that look wrong are marked and stay. The findings say how to train on it.")
 
 
 def command(entry):
@@ -171,38 +192,7 @@ def sections(seen):
              "left-out": f"Left out ({left_out:,})"}
     show = address.chosen(st.segmented_control, "What to look at", list(words), "show", "findings", required=True,
                           format_func=words.get, label_visibility="collapsed")
-    {"findings": findings, "pictures": decide.gallery, "left-out": left}[show](seen)
-
-
-def findings(seen):
-    """What is wrong, gravest first, with the pictures that show it."""
-    if not seen.findings:
-        st.success("Nothing is wrong with these data.", icon=":material/check_circle:")
-    rows = {picture.path: picture.row for picture in seen.pictures}
-    for number, one in enumerate(seen.findings):
-        with st.container(border=True, key=f"data-finding-{number}"):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.badge(one.severity, icon=ICONS[one.severity], color=COLOURS[one.severity])
-                st.markdown(f"**{plain(one.check)}**")
-            st.markdown(plain(one.sentence))
-            if one.remedy:
-                st.caption(plain(one.remedy))
-            shown(seen, number, one, [rows[path] for path in one.pictures if path in rows])
-
-
-def shown(seen, number, one, rows):
-    """The pictures of a finding: at once for a warning, on demand for a note."""
-    if not rows:
-        return
-    words = "1 picture" if len(rows) == 1 else f"{len(rows):,} pictures"
-    place = st.expander(words, one.severity != "note", key=f"data-finding-{number}-pictures", on_change="rerun")
-    if not place.open:
-        return
-    with place:
-        decide.pictures(seen, rows, f"finding-{number}", SMALL)
-        if one.check in ALONE and len(rows) <= MOST:
-            st.button(f"Leave out {words}" if len(rows) > 1 else "Leave it out", key=f"data-finding-{number}-out",
-                      icon=":material/visibility_off:", on_click=decide.leave_out, args=(seen, tuple(rows)))
+    {"findings": found.page, "pictures": decide.gallery, "left-out": left}[show](seen)
 
 
 def left(seen):

@@ -5,7 +5,7 @@
 | GET /picture/KIND/ID/KEY.jpg | small copy of a picture; `?full=1`: the picture itself, at most FULL pixels |
 | GET /heat/ID/KEY/CLASS.png, /heat/KIND/ID/KEY/CLASS.png | heat map to lay over it |
 | GET /download/ID/FILE, /download/KIND/ID/FILE | a file of a run, one of FILES, to keep; ranges are served |
-| GET /report/ID | the report, in a page that can do nothing |
+| GET /report/ID, /report/checks/ID | the report of a run, the findings of a look, in a page that can do nothing |
 | GET, POST, DELETE /upload/ID | see apps.parts.uploads |
 
 KIND: runs, checks or predictions; KEY: first 16 characters of a picture's sha256. All of it under the guard.
@@ -33,7 +33,7 @@ PATIENCE = 20.0    # seconds for a picture
 AT_ONCE = 2        # pictures decoded at a time; each may need several hundred megabytes
 KEY = re.compile(r"[0-9a-f]{16}")
 FILES = {NAMES[name] for name in ("model", "model_facts", "report", "predictions", "folds", "manifest", "metrics",
-                                  "doctor", "model_card", "log", "events")}
+                                  "doctor", "model_card", "log", "events", "check", "clean", "suggested")}
 KINDS = {".keras": "application/zip", ".json": "application/json", ".jsonl": "text/plain", ".txt": "text/plain",
          ".md": "text/plain", ".csv": "text/csv", ".html": "text/html"}  # a .keras is a zip, which nobody packs again
 FOR_EVER = "private, max-age=31536000, immutable"  # a key names these pixels and no others
@@ -51,8 +51,9 @@ def routes(settings):
         ("/heat/{id}/{key}/{number}.png", here.heat, ["GET"]),
         ("/heat/{kind}/{id}/{key}/{number}.png", here.heat, ["GET"]),
         ("/download/{id}/{file}", here.download, ["GET"]), ("/download/{kind}/{id}/{file}", here.download, ["GET"]),
-        ("/report/{id}", here.report, ["GET"]), ("/upload/{id}", kept.listed, ["GET"]),
-        ("/upload/{id}", kept.received, ["POST"]), ("/upload/{id}", kept.removed, ["DELETE"]),
+        ("/report/{id}", here.report, ["GET"]), ("/report/{kind}/{id}", here.report, ["GET"]),
+        ("/upload/{id}", kept.listed, ["GET"]), ("/upload/{id}", kept.received, ["POST"]),
+        ("/upload/{id}", kept.removed, ["DELETE"]),
     ]
     table += [(f"/{first}{rest}", missing, None) for first in guard.OWN for rest in ("", "/{rest:path}")]
     return [Route(settings.base + path, handler, methods=methods) for path, handler, methods in table]
@@ -123,7 +124,8 @@ class Runs:
 
     async def report(self, request):
         folder = self.folder(request)
-        path = regular(paths(folder).report) if folder is not None else None
+        name = "check" if request.path_params.get("kind") == "checks" else "report"
+        path = regular(getattr(paths(folder), name)) if folder is not None else None
         if path is None:
             return nothing()
         return FileResponse(path, media_type="text/html; charset=utf-8", headers={

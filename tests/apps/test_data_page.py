@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from apps.parts import decide, look
+from apps.parts import decide, found, look
 from tests.runs import make_looks
 from toolkit.data import edits
-from toolkit.runs import checks, collecting, folders, launch, uploads
+from toolkit.runs import checks, collecting, folders, launch, listing, uploads
 
 APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 HOSTILE = ("<script>alert(1)</script>", "![x](http://evil.example/p.png)", "=cmd()|A1", "a\u202eb", "**bold**")
@@ -260,11 +260,101 @@ def test_all_pictures_of_a_finding_can_be_left_out(root):
     assert [one.path for one in edits.read(checks.edits_file(root, "sample:cells")[0])] == ["benign/2.png"]
 
 
+PAIRS = [["benign/2.png", "malignant/3.png"], ["benign/4.png", "benign/6.png"]]
+
+
+def bundled(check, bundles=PAIRS, severity="warning"):
+    return {"check": check, "severity": severity, "sentence": "Some.", "remedy": "Look.", "bundles": bundles,
+            "pictures": [path for bundle in bundles for path in bundle]}
+
+
+DOUBTED = {"check": "label errors", "severity": "warning", "sentence": "2 labels look wrong.", "remedy": "Look.",
+           "pictures": ["benign/8.png", "malignant/9.png"], "scores": [.9, .97], "suggested": ["malignant", "benign"]}
+
+
+def standing(root):
+    """{picture: {action: value}} of what stands."""
+    path = checks.edits_file(root, "sample:cells")[0]
+    return {picture: {action: edit.value for action, edit in actions.items()}
+            for picture, actions in edits.standing(checks.decisions(path)).items()}
+
+
+def test_copies_go_by_one_click_and_come_back_by_the_next(root):
+    name = make_looks.look(root, found=[bundled("near duplicates")])
+    page = opened(check=name)
+    page.button(key="data-finding-0-0-0").click().run()
+    assert standing(root) == {"malignant/3.png": {"exclude": ""}}
+    assert page.button(key="data-finding-0-0-0").disabled and "1 decision since this look" in words(page)
+    page.button(key="data-finding-0-0-back").click().run()
+    assert standing(root) == {} and not page.exception
+
+
+def test_a_cluster_is_kept_together_and_the_last_press_undone(root):
+    page = opened(check=make_looks.look(root, found=[bundled("near duplicates")]))
+    page.button(key="data-finding-0-1-1").click().run()
+    (group,) = {actions["regroup"] for actions in standing(root).values()}
+    assert set(standing(root)) == set(PAIRS[1]) and group.startswith("near-")
+    page.button(key="data-finding-0-all-0").click().run()
+    assert standing(root)["malignant/3.png"] == {"exclude": ""} and len(standing(root)["benign/6.png"]) == 2
+    page.button(key="data-undo-last").click().run()
+    assert {path: list(actions) for path, actions in standing(root).items()} == dict.fromkeys(PAIRS[1], ["regroup"])
+    assert "data-undo-last" not in [one.key for one in page.button] and not page.exception
+
+
+def test_a_picture_under_two_classes_is_given_one_or_left_out(root):
+    page = opened(check=make_looks.look(root, found=[bundled("label conflicts", PAIRS[:1])]))
+    assert {"All are benign", "All are malignant", "Leave all out"} <= set(labels(page))
+    page.button(key="data-finding-0-0-1").click().run()
+    assert standing(root) == {"benign/2.png": {"relabel": "malignant"}}
+    page.button(key="data-finding-0-0-2").click().run()
+    assert {path: actions["exclude"] for path, actions in standing(root).items()} == dict.fromkeys(PAIRS[0], "")
+
+
+def test_a_doubted_label_is_given_up_and_taken_back(root):
+    name = make_looks.look(root, found=[DOUBTED])
+    page = opened(check=name, picture="8")
+    assert "labelled benign, looks like malignant, 10 % for its label" in words(page)
+    seen = look.opened(listing.entry(root, name, checks.KIND))
+    assert found.by_score(seen.findings[0]) == ["malignant/9.png", "benign/8.png"]
+    cell = found.doubt(seen, seen.pictures[9])
+    assert (cell["badge"], cell["action"], cell["caption"]) == ("benign?", "It is benign", "malignant, 3 % likely")
+    found.settle(seen, "9")
+    assert standing(root) == {"malignant/9.png": {"relabel": "benign"}}
+    seen = look.opened(listing.entry(root, name, checks.KIND))
+    assert found.doubt(seen, seen.pictures[9])["action"] == "Take back"
+    found.settle(seen, "9")
+    for odd in ("", "-1", "30", "999999999999", "\u0663x"):
+        found.settle(seen, odd)
+    assert standing(root) == {}
+
+
+def test_H6_thousands_of_clusters_come_by_pages(root):
+    rows = list(make_looks.rows(10_000))
+    bundles = [[rows[n][0], rows[n + 1][0]] for n in range(0, 10_000, 2)]
+    everything = DOUBTED | {"pictures": [row[0] for row in rows], "scores": [.9] * 10_000,
+                            "suggested": ["malignant", "benign"] * 5000}
+    page = opened(check=make_looks.look(root, manifest=rows, found=[bundled("near duplicates", bundles), everything]),
+                  **{"finding-0": "834", "finding-1": "2"})
+    assert "4,999 to 5,000 of 5,000" in words(page) and "13 to 24 of 10,000" in words(page)
+    assert sum(label == "Keep together" for label in labels(page)) == 2
+    assert "Keep the largest of each" not in labels(page)  # 5,000 decisions by one press are too many
+
+
+def test_what_a_look_leaves_can_be_taken_along(root):
+    name = make_looks.look(root)
+    assert "To take along" not in [one.label[:13] for one in opened(check=name).expander]
+    for file in ("check.html", "clean.csv", "suggested_edits.jsonl"):
+        (root / folders.KINDS["checks"] / name / file).write_text("x")
+    assert "To take along" in [one.label[:13] for one in opened(check=name).expander]
+
+
 def test_I4_names_are_shown_letter_by_letter(root):
     rows = [(f"{name}/{n}.png", name, "train", "", f"{n:064x}", 9, 9, "L", "", "p") for n, name in enumerate(HOSTILE)]
-    found = [{"check": HOSTILE[1], "severity": "error", "pictures": [rows[0][0]], "sentence": HOSTILE[1],
-              "remedy": HOSTILE[0]}]
-    name = make_looks.look(root, data=f"/data/{HOSTILE[1].replace('/', '')}", manifest=rows, found=found)
+    wrong = [{"check": HOSTILE[1], "severity": "error", "pictures": [rows[0][0]], "sentence": HOSTILE[1],
+              "remedy": HOSTILE[0]},
+             bundled("label conflicts", [[row[0] for row in rows]]),
+             DOUBTED | {"pictures": [row[0] for row in rows[:2]], "suggested": HOSTILE[1:3]}]
+    name = make_looks.look(root, data=f"/data/{HOSTILE[1].replace('/', '')}", manifest=rows, found=wrong)
     page = opened(check=name, picture="1")
     raw = "\n".join(str(one.value) for kind in (page.markdown, page.caption, page.title) for one in kind)
     assert "](http" not in raw and "<script>" not in raw and "\u202e" not in raw and not page.exception

@@ -5,7 +5,7 @@ import json
 import pandas
 import pytest
 
-from toolkit.data import edits
+from toolkit.data import edits, manifest
 from toolkit.data.edits import Edit
 from toolkit.errors import DataError, ResourceError
 
@@ -68,3 +68,14 @@ def test_the_file_beside_the_data_is_found(tmp_path):
 def test_what_cannot_be_kept_is_said(tmp_path):
     with pytest.raises(ResourceError, match="the decision was not kept"):
         edits.append(tmp_path / "no" / edits.NAME, Edit("x", "", "exclude"))
+
+
+def test_a_picture_that_cannot_be_read_can_be_left_out():
+    rows = pandas.DataFrame({"path": ["a.png", "b.png", "c.png"], "label": list("xyx")})
+    facts = pandas.DataFrame({"error": ["", "empty file", "truncated"], "sha256": ["1", "", "3"]})
+    samples = manifest.Samples(rows, None, "table", None)
+    decided = [Edit("b.png", "", "exclude"), Edit("a.png", "", "exclude")]
+    found, left, still = manifest.set_aside(samples, facts, decided)
+    assert list(found.rows["path"]) == ["a.png", "c.png"] and list(left["sha256"]) == ["1", "3"]
+    assert still == decided[1:] and found.edits == ("1 picture that cannot be read left out by the edits.",)
+    assert manifest.set_aside(samples, facts, decided[1:])[0] is samples

@@ -170,3 +170,61 @@ def test_what_was_left_out_is_told(tmp_path):
     assert checks.told(here) == checks.Told(7, (("a.png", "x", "empty"),), (("b.txt", "no picture"),),
                                             {"no picture": 4}, ("Edits applied: 1 exclude.",))
     assert checks.told(folder(tmp_path, make_looks.look(tmp_path, "other"))) == checks.Told(None, (), (), {}, ())
+
+
+def near(**more):
+    return {"check": "near duplicates", "severity": "warning", "pictures": ["a", "b", "c"], "sentence": "",
+            "remedy": "", **more}
+
+
+def test_what_belongs_together_and_what_is_suggested_is_read(tmp_path):
+    given = near(bundles=[["a", "b"]], scores=[3, 2.5, 1], suggested=["x", "", "y"])
+    (found,) = checks.findings(folder(tmp_path, make_looks.look(tmp_path, found=[given])))
+    assert (found.bundles, found.scores, found.suggested) == ((("a", "b"),), (3, 2.5, 1), ("x", "", "y"))
+
+
+@pytest.mark.parametrize("odd", [
+    {"bundles": "ab"}, {"bundles": [["a", "gone"], "ab", 7, ["a"], ["a", "a"], [["a", "b"]]]}, {"bundles": {"a": "b"}},
+    {"scores": [1, 2]}, {"scores": [1, 2, "3"]}, {"scores": [1, 2, 1e400]}, {"scores": [True, 1, 2]}, {"scores": 3},
+    {"suggested": ["x"]}, {"suggested": ["x", 2, "y"]}, {"suggested": "xyz"}, {"severity": ["warning"]},
+    {"scores": [1, 2, 3, 4], "pictures": ["a", 2, "b", "c"]}])
+def test_I9_what_does_not_fit_the_pictures_of_a_finding_is_left_out(tmp_path, odd):
+    text = json.dumps({"findings": [near() | odd]})
+    here = folder(tmp_path, make_looks.look(tmp_path))
+    paths(here).doctor.write_text(text)
+    for found in checks.findings(here):
+        assert (found.bundles, found.scores, found.suggested) == ((), (), ()) and found.pictures == ("a", "b", "c")
+
+
+def test_H6_thousands_of_clusters_are_read_at_once(tmp_path):
+    bundles = [[f"{n}.png", f"{n + 1}.png"] for n in range(0, 10_000, 2)]
+    here = folder(tmp_path, make_looks.look(tmp_path, found=[near(
+        pictures=[path for pair in bundles for path in pair], bundles=bundles, scores=[1] * 10_000)] * 20))
+    began = time.perf_counter()
+    assert len(checks.findings(here)[0].bundles) == 5000 and time.perf_counter() - began < 3
+
+
+def pictured(row, group="", side=10, name=None):
+    return checks.Picture(row, name or f"{row}.png", "x", "train", group, f"{row:064x}", side, side, "")
+
+
+def test_the_largest_of_several_copies_stays():
+    bundle = [pictured(0), pictured(1, side=20), pictured(2, side=20)]
+    assert checks.copies(bundle) == [bundle[2], bundle[0]]
+
+
+def test_what_is_kept_together_takes_its_groups_along():
+    found = [pictured(0), pictured(1), pictured(2, "p"), pictured(3, "p"), pictured(4, "q")]
+    assert checks.together(found, found[:2]) == dict.fromkeys(found[:2], "near-00000000")
+    assert checks.together(found, [found[0], found[2]]) == {found[0]: "p"}
+    assert checks.together(found, found[2:]) == dict.fromkeys(found[2:], "p + q")
+    assert checks.together(found, found[2:4]) == {}
+
+
+def test_several_decisions_are_kept_in_their_order(tmp_path):
+    path = tmp_path / edits.NAME
+    checks.decide_all(path, [(pictured(0), "relabel", "y"), (pictured(0), "undo", ""), (pictured(1), "exclude", "")])
+    assert [one.action for one in checks.decisions(path)] == ["relabel", "undo", "exclude"]
+    with pytest.raises(DataError):
+        checks.decide_all(path, [(pictured(2), "exclude", ""), (pictured(2), "relabel", "")])
+    assert len(checks.decisions(path)) == 3

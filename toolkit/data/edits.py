@@ -69,13 +69,14 @@ def parsed(text, place):
     return Edit(**known)
 
 
-def append(path, edit):
-    """Add an edit at the end of a file, which is made if it is missing; a time is put in where it has none."""
-    text = line(edit)
-    parsed(text, "the new edit")
+def append(path, *edits):
+    """Add edits at the end of a file, which is made if it is missing; a time is put in where one has none."""
+    text = [line(edit) for edit in edits]
+    for one in text:
+        parsed(one, "the new edit")
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(text)
+            file.write("".join(text))
     except OSError as error:
         raise ResourceError(f"{path} cannot be written: {error.strerror}; the decision was not kept.") from error
 

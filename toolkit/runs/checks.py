@@ -48,13 +48,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, how badly, what to do, and which of the pictures show it."""
+    """What is wrong, how badly, what to do, and which of the pictures show it.
+
+    bundles: tuples of pictures that belong together; scores, suggested: a number and a class for each picture, or ().
+    """
 
     check: str
     severity: str
     sentence: str
     remedy: str
     pictures: tuple
+    bundles: tuple = ()
+    scores: tuple = ()
+    suggested: tuple = ()
 
 
 def identity(arguments):
@@ -177,11 +183,24 @@ def counts(found):
 def findings(folder):
     """The Findings of doctor.json, gravest first; odd ones are left out. UntrustedError where the file is none."""
     told = reading.facts(paths(folder).doctor, LARGEST).get("findings")
-    found = [Finding(reading.text(one.get("check"), 60), one["severity"], reading.text(one.get("sentence")),
-                     reading.text(one.get("remedy")), names(one.get("pictures")))
-             for one in told if isinstance(one, dict) and one.get("severity") in SEVERITIES] \
-        if isinstance(told, list) else []
+    found = [finding(one) for one in (told if isinstance(told, list) else ())
+             if isinstance(one, dict) and isinstance(one.get("severity"), str) and one["severity"] in SEVERITIES]
     return sorted(found, key=lambda one: SEVERITIES.index(one.severity))
+
+
+def finding(one):
+    """The Finding of an object of doctor.json; what does not fit its pictures is left out."""
+    pictures = names(one.get("pictures"))
+    known = set(pictures)
+    bundles = tuple(bundle for each in (one["bundles"] if isinstance(one.get("bundles"), list) else ())
+                    if len(bundle := tuple(dict.fromkeys(names(each)))) > 1 and known.issuperset(bundle))
+    whole = isinstance(one.get("pictures"), list) and len(pictures) == len(one["pictures"])
+    scores = [reading.number(score) for score in one["scores"]] if isinstance(one.get("scores"), list) else []
+    suggested = names(one.get("suggested"))
+    return Finding(reading.text(one.get("check"), 60), one["severity"], reading.text(one.get("sentence")),
+                   reading.text(one.get("remedy")), pictures, bundles,
+                   tuple(scores) if whole and len(scores) == len(pictures) and None not in scores else (),
+                   suggested if whole and len(suggested) == len(pictures) else ())
 
 
 @dataclass(frozen=True)
@@ -242,4 +261,24 @@ def since(found, started):
 
 def decide(path, picture, action, value=""):
     """Keep a decision about a picture in the file `path`. Raises ResourceError, and DataError for an odd decision."""
-    edits.append(path, edits.Edit(picture.path, picture.sha256, action, value, now()))
+    decide_all(path, [(picture, action, value)])
+
+
+def decide_all(path, decisions):
+    """Keep several, (picture, action, value), in their order."""
+    edits.append(path, *(edits.Edit(picture.path, picture.sha256, action, value, now())
+                         for picture, action, value in decisions))
+
+
+def copies(bundle):
+    """Those of some Pictures that go where only the largest is to stay."""
+    return sorted(bundle, key=lambda one: (-one.width * one.height, one.row))[1:]
+
+
+def together(found, bundle):
+    """{picture: group} that keep some Pictures on one side of the split, with all of `found` in their groups."""
+    groups = list(dict.fromkeys(one.group for one in bundle if one.group))
+    name = " + ".join(groups) or f"near-{min(one.sha256 for one in bundle)[:8]}"
+    name = name if len(name) <= 200 else f"{groups[0][:180]} and {len(groups) - 1} more"
+    rows = {one.row for one in bundle}
+    return {one: name for one in found if (one.row in rows or one.group in groups) and one.group != name}
