@@ -12,6 +12,7 @@ from toolkit.runs import checks
 
 COLOURS = {"error": "red", "warning": "orange", "note": "gray"}
 ICONS = {"error": ":material/error:", "warning": ":material/warning:", "note": ":material/info:"}
+AT_ONCE = 5     # warnings whose pictures are shown unasked: many pictures take a browser long
 SMALL = 12      # pictures of a finding at a time
 BUNDLES = 6     # bundles of a finding at a time,
 FEW, WIDE = 4, 12   # pictures of one, two of which fit beside each other; that are shown
@@ -39,12 +40,13 @@ def page(seen):
 
 
 def shown(seen, number, one, rows):
-    """The pictures of a finding: at once for a warning, on demand for a note."""
+    """The pictures of a finding: at once for the first warnings, on demand for what comes later and for a note."""
     known = [rows[path] for path in one.pictures if path in rows]
     if not known:
         return
     words = "1 picture" if len(known) == 1 else f"{len(known):,} pictures"
-    place = st.expander(words, one.severity != "note", key=f"data-finding-{number}-pictures", on_change="rerun")
+    unasked = one.severity != "note" and number < AT_ONCE
+    place = st.expander(words, unasked, key=f"data-finding-{number}-pictures", on_change="rerun")
     if not place.open:
         return
     with place:
@@ -103,7 +105,7 @@ def offers(seen, check, bundle):
                    [(picture, "relabel", label) for picture in bundle if seen.decisions.label(picture) != label])
         yield "Leave all out", ":material/visibility_off:", leaving(seen, bundle)
     if check in COPIES:
-        yield "Keep the largest only", ":material/filter_1:", leaving(seen, checks.copies(bundle))
+        yield "Keep the largest only", ":material/filter_1:", copies(seen, bundle)
     if check == NEAR:
         yield "Keep together", ":material/link:", binding(seen, bundle)
 
@@ -113,6 +115,11 @@ def leaving(seen, pictures):
     return [(one, "exclude", "") for one in pictures if seen.decisions.of(one)[0] != "left out"]
 
 
+def copies(seen, bundle):
+    """The decisions that leave all but the largest out."""
+    return leaving(seen, checks.copies(bundle))
+
+
 def binding(seen, bundle):
     """The decisions that keep a bundle on one side of the split."""
     return [(one, "regroup", group) for one, group in checks.together(seen.pictures, bundle).items()
@@ -120,18 +127,20 @@ def binding(seen, bundle):
 
 
 def everywhere(seen, key, check, bundles):
-    """One button for all bundles of a finding."""
-    ways = [("Keep the largest of each", ":material/filter_1:",
-             [one for bundle in bundles for one in leaving(seen, checks.copies(bundle))])]
-    if check == NEAR and len(bundles) <= MOST:
-        ways.append(("Keep each together", ":material/link:", [one for bundle in bundles
-                                                               for one in binding(seen, bundle)]))
+    """One button for all bundles of a finding; what it decides is found when it is pressed."""
+    ways = [("Keep the largest of each", ":material/filter_1:", copies, sum(map(len, bundles)) - len(bundles))]
+    if check == NEAR:
+        ways.append(("Keep each together", ":material/link:", binding, sum(map(len, bundles))))
     with st.container(horizontal=True):
-        for place, (words, icon, what) in enumerate(ways):
-            if len(what) <= MOST:
-                st.button(words, icon=icon, key=f"data-{key}-all-{place}", disabled=not what,
-                          on_click=decide.keep_all, args=(seen.decisions, what),
-                          help=f"{len(what):,} decisions, which can be undone." if what else None)
+        for place, (words, icon, what, most) in enumerate(ways):
+            if most <= MOST:
+                st.button(words, icon=icon, key=f"data-{key}-all-{place}", on_click=of_each,
+                          args=(seen, what, bundles), help="All of it can be undone by one press.")
+
+
+def of_each(seen, what, bundles):
+    """Decide about all bundles: what(seen, bundle) says which decisions."""
+    decide.keep_all(seen.decisions, [one for bundle in bundles for one in what(seen, bundle)])
 
 
 def doubted(seen, number, one, rows):

@@ -182,10 +182,19 @@ def counts(found):
 
 def findings(folder):
     """The Findings of doctor.json, gravest first; odd ones are left out. UntrustedError where the file is none."""
-    told = reading.facts(paths(folder).doctor, LARGEST).get("findings")
+    path = paths(folder).doctor
+    reading.facts(path, LARGEST)
+    info = os.stat(path)
+    return list(found_in(path, info.st_mtime_ns, info.st_size))
+
+
+@lru_cache(8)
+def found_in(path, changed, size):
+    """The Findings of a file that has not changed since."""
+    told = reading.facts(path, LARGEST).get("findings")
     found = [finding(one) for one in (told if isinstance(told, list) else ())
              if isinstance(one, dict) and isinstance(one.get("severity"), str) and one["severity"] in SEVERITIES]
-    return sorted(found, key=lambda one: SEVERITIES.index(one.severity))
+    return tuple(sorted(found, key=lambda one: SEVERITIES.index(one.severity)))
 
 
 def finding(one):
@@ -281,4 +290,5 @@ def together(found, bundle):
     name = " + ".join(groups) or f"near-{min(one.sha256 for one in bundle)[:8]}"
     name = name if len(name) <= 200 else f"{groups[0][:180]} and {len(groups) - 1} more"
     rows = {one.row for one in bundle}
-    return {one: name for one in found if (one.row in rows or one.group in groups) and one.group != name}
+    return {one: name for one in (found if groups else bundle)
+            if (one.row in rows or one.group in groups) and one.group != name}
