@@ -66,13 +66,63 @@ def test_other_pictures_are_measured_with_intervals_and_named(trained, others, t
         assert sorted(archive.namelist()) == sorted(f"{sha256[:16]}.jpg" for sha256 in manifest["sha256"])
 
 
+def found(folder):
+    return {(one["check"], one["severity"]): one for one in runs.read(folder / "doctor.json")["findings"]}
+
+
 def test_A9_pictures_of_the_training_are_warned_of_and_refused_by_strict(trained, tmp_path, capfd):
     run, data = trained
     assert measure(run, data, "--run-dir", tmp_path / "out") == 0
     learnt = (pandas.read_csv(run / "manifest.csv")["split"] != "test").sum()
-    assert f"warning: {learnt} pictures of 48 stood in the training or validation part" in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert f"warning: {learnt} pictures of 48 stood in the training or validation part" in said
     assert runs.read(tmp_path / "out" / "doctor.json")["findings"][0]["check"] == "seen in training"
     assert measure(run, data, "--run-dir", tmp_path / "strict", "--strict") == 3
+    both = runs.read(tmp_path / "out" / "metrics.json")
+    assert both["test"]["n"] == 48 and both["test_without_copies"]["n"] == 48 - learnt
+    own = runs.read(run / "metrics.json")["test"]
+    assert both["test_without_copies"]["accuracy"]["value"] == pytest.approx(own["accuracy"]["value"])
+    assert f"{learnt} of these 48 share a copy" in said and f"on the other {48 - learnt}: AUC" in said
+
+
+def test_A9_pictures_of_the_training_in_other_files_are_known_while_the_store_has_them(trained, others, tmp_path):
+    run, data = trained
+    learnt = pandas.read_csv(run / "manifest.csv").query("split == 'train'")["path"].iloc[:3]
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    for number, path in enumerate(learnt):
+        runs.Image.open(data / path).save(folder / path.split("/")[0] / f"again {number}.bmp")
+    assert measure(run, folder, "--run-dir", tmp_path / "out") == 0
+    assert len(found(tmp_path / "out")["seen in training", "warning"]["pictures"]) == 3
+    assert runs.read(tmp_path / "out" / "metrics.json")["test_without_copies"]["n"] == 24
+    assert measure(run, folder, "--run-dir", tmp_path / "fresh", "--cache-dir", tmp_path / "no store") == 0
+    note = found(tmp_path / "fresh")["seen in training", "note"]
+    assert "no longer kept by this machine" in note["sentence"]
+    assert "test_without_copies" not in runs.read(tmp_path / "fresh" / "metrics.json")
+
+
+def test_A10_groups_of_the_training_are_pointed_out(trained, tmp_path, others, capfd):
+    run, data = trained
+    place = tmp_path / "run"
+    runs.shutil.copytree(run, place)
+    rows = pandas.read_csv(place / "manifest.csv", keep_default_na=False, dtype=str, encoding="utf-8-sig")
+    rows["group"] = [f"p{i}" for i in range(len(rows))]
+    rows.to_csv(place / "manifest.csv", index=False)
+    trained_on = rows[rows["split"] == "train"]["group"].iloc[0]
+    table = runs.table(tmp_path / "new.csv", [(f"{name}/{i}.png", name, trained_on if i < 2 else f"new {i}")
+                                              for name in runs.CLASSES for i in range(8)], ("path", "label", "group"))
+    assert measure(place, table, "--root", others, "--run-dir", tmp_path / "out") == 0
+    assert f"6 pictures of 1 group, such as {trained_on!r}" in capfd.readouterr().out
+    assert runs.read(tmp_path / "out" / "metrics.json")["test_without_copies"]["n"] == 18
+    assert measure(place, table, "--root", others, "--strict", "--run-dir", tmp_path / "strict") == 3
+
+
+def test_a_model_without_its_run_says_that_nothing_is_known(trained, others, tmp_path):
+    (tmp_path / "alone").mkdir()
+    for name in ("model.keras", "model.json"):
+        runs.shutil.copy(trained[0] / name, tmp_path / "alone" / name)
+    assert measure(tmp_path / "alone" / "model.keras", others, "--run-dir", tmp_path / "out") == 0
+    assert "nobody can say" in found(tmp_path / "out")["seen in training", "note"]["sentence"]
 
 
 def test_of_data_with_a_split_the_test_part_is_measured(trained, others, tmp_path):

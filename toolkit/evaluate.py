@@ -26,9 +26,10 @@ def work(chosen, model, facts, samples, store, run, progress):
     from toolkit.steps import look, tell
     from toolkit.tasks import classification as task
 
-    case = looked_at(chosen, facts, samples, store, run, progress)
+    case, alone = looked_at(chosen, facts, samples, store, run, progress)
     probabilities = answers(model, case, progress)
     measured = scores_of(chosen, facts, case, probabilities, run)
+    measured |= tell.without_copies(case, probabilities, alone, chosen)
     run.json(run.metrics, measured)
     tell.predictions(case, task, probabilities, run)
     tell.thumbnails(case, facts["input"]["resize"], run)
@@ -38,42 +39,29 @@ def work(chosen, model, facts, samples, store, run, progress):
 
 
 def looked_at(chosen, facts, samples, store, run, progress):
-    """The pictures, all of them the test part, read as the model wants them -> steps.look.Case."""
+    """The pictures, all of them the test part, read as the model wants them -> (steps.look.Case, alone).
+
+    alone: mask (n,) of those that the model's own run does not know.
+    """
     from toolkit.data import splits
     from toolkit.doctor import checks
     from toolkit.pixels.depth import Depth
-    from toolkit.steps import look
+    from toolkit.steps import known, look
     from toolkit.tasks import classification as task
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
     wanted, depth = facts["input"], Depth(**facts["input"].get("depth") or {})
-    how = (wanted["height"], wanted["channels"], wanted["resize"])
-    samples, pixels = look.pictures(chosen, samples, store, step, depth, how, look.decisions(chosen))
+    how, decided = (wanted["height"], wanted["channels"], wanted["resize"]), look.decisions(chosen)
+    samples, pixels = look.pictures(chosen, samples, store, step, depth, how, decided)
     rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
-    rows["group"], notes = look.grouped(chosen, rows, samples.problems, 1)
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes)
-    seen = known_pictures(Path(chosen.model))
-    leaked = [row for row, key in enumerate(rows["sha256"]) if key in seen]
-    if leaked:
-        findings.insert(0, checks.seen_before(rows["path"].iloc[leaked], len(rows)))
-        if chosen.strict:
-            raise DataError(findings[0].sentence)
+    rows["group"], notes = look.grouped(chosen, rows, samples.problems, 1, decided)
+    found = known.compared(rows, known.learnt(Path(chosen.model)), pixels.shelf)
+    if chosen.strict and found.rows.any():
+        raise DataError(found.findings[0].sentence)
+    findings = [*found.findings, *checks.examine(rows, samples.unreadable, samples.left_out, notes)]
     rows["split"], rows["bound"] = "test", splits.bind(rows["group"], *same)
     return look.Case(samples, pixels, facts["classes"], task.encode(rows["label"], facts["classes"]),
-                     np.full(len(rows), "test", object), findings, depth)
-
-
-def known_pictures(model):
-    """SHA-256 of the pictures that the model learnt or was chosen by, where its run folder lies around it."""
-    import pandas
-
-    from toolkit.run import paths
-
-    manifest = paths(model if model.is_dir() else model.parent).manifest
-    if not manifest.is_file():
-        return set()
-    rows = pandas.read_csv(manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    return set(rows["sha256"][rows["split"] != "test"]) if {"sha256", "split"} <= set(rows) else set()
+                     np.full(len(rows), "test", object), findings, depth), ~found.rows
 
 
 def answers(model, case, progress):
@@ -102,10 +90,12 @@ def scores_of(chosen, facts, case, probabilities, run):
 
 def tell_result(measured, facts, run):
     """The scores in plain words, beside those of the model's own test pictures."""
-    from toolkit.steps.tell import alternative, in_words, ranged
+    from toolkit.steps.tell import alternative, in_words, known_ones, ranged
 
     test, own = measured["test"], facts.get("scores", {}).get("test", {})
     run.say(f"On {test['n']} pictures: {in_words(test)}. {alternative(measured['baseline']['majority'])}")
+    for line in known_ones(measured):
+        run.say(line)
     if own.get("roc_auc"):
         run.say(f"On the {own.get('n', '?')} test pictures of its own run the model had AUC {ranged(own['roc_auc'])}.")
     run.say(f"Scores: {run.metrics}   Answers: {run.predictions}")

@@ -72,13 +72,6 @@ def _conflicts(case):
                       _bundles(case.rows, bundles))
 
 
-def seen_before(paths, of):
-    """The finding that pictures to measure a model on are among those it learnt from."""
-    return Finding("seen in training", "warning", tuple(paths),
-                   f"{count(len(paths), 'picture')} of {of} stood in the training or validation part of the model's "
-                   "own run: the scores will be better than the truth.", "Leave these pictures out; --strict refuses.")
-
-
 def _missing_class(case):
     """A class that a given validation part lacks; train and test are refused before."""
     part = case.rows[case.rows["split"] == "validation"]

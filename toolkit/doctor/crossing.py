@@ -1,4 +1,4 @@
-"""What stands on both sides of a split that came with the data, and what was moved for it."""
+"""What stands on both sides: of a split that came with the data, or of a model's training and what is to measure it."""
 
 from collections import Counter
 
@@ -26,6 +26,37 @@ def across_splits(case):
     for check, bundles in found.items():
         if bundles:
             yield _told(case.rows, given, check, bundles)
+
+
+def seen_before(paths, of):
+    """The finding that pictures to measure a model on are among those it learnt from."""
+    return Finding("seen in training", "warning", tuple(paths),
+                   f"{count(len(paths), 'picture')} of {of} stood in the training or validation part of the model's own"
+                   " run, as they are or in another file: the scores will be better than the truth.",
+                   "Leave these pictures out; --strict refuses.")
+
+
+def groups_before(rows):
+    """The finding that groups of `rows` bear names that groups of the model's training bear as well."""
+    names = sorted(set(rows["group"]))
+    return Finding("groups seen in training", "warning", tuple(rows["path"]),
+                   f"{count(len(rows), 'picture')} of {count(len(names), 'group')}, such as {names[0]!r}, whose names"
+                   " the training or validation part of the model's own run has too: if they are the same patients,"
+                   " plants or lots, the scores will be better than the truth.",
+                   "Leave these pictures out; where both sets number their own, give other names. --strict refuses.")
+
+
+def nothing_known():
+    """The finding that a model came without its run."""
+    return Finding("seen in training", "note", (), "The model's run folder is not around it, so nobody can say whether"
+                   " these pictures stood in its training.", "Measure by the run folder, where there is one.")
+
+
+def bytes_alone(lacking, of):
+    """The finding that not all that was learnt could be compared by its pixels."""
+    return Finding("seen in training", "note", (), f"{lacking} of the {count(of, 'picture')} that the model learnt from"
+                   " are no longer kept by this machine; they were compared by their bytes, and not by their pixels.",
+                   "Nothing, if these pictures are of another source.")
 
 
 def _told(rows, given, check, bundles):

@@ -11,7 +11,7 @@ from toolkit.report import words
 from toolkit.run import paths
 from toolkit.runs import checks, predicted, reading, scored
 
-FALSIFYING = ("seen in training", "pictures across splits", "groups across splits")
+FALSIFYING = ("seen in training", "groups seen in training", "pictures across splits", "groups across splits")
 FEW_TRAINED = 20  # training pictures of a class below which a model has seen little of it
 LOOSE = 0.1       # calibration error from which stated confidence misleads
 BROUGHT = "labelled pictures that it was measured on afterwards"
@@ -76,7 +76,8 @@ def random(folder):
 
 def warnings(results):
     """What must be known before a score is read: sentences, the gravest first."""
-    falsified = [f"{one.sentence} {one.remedy}".strip() for one in results.findings if one.check in FALSIFYING]
+    falsified = [f"{one.sentence} {one.remedy}".strip() for one in results.findings
+                 if one.check in FALSIFYING and one.severity != "note"]
     return [sentence for sentence in (words.random_weights(results.facts), *falsified,
                                      words.without_copies(results.facts), words.judgement(results.facts)) if sentence]
 
