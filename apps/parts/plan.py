@@ -92,7 +92,8 @@ def facts(source):
 
 def groups(source, seen):
     """What belongs together: asked where the data offer something. The answer stands in the options of the form."""
-    offer = names.offer([one.path for one in seen.pictures]) if seen.pictures else None
+    shown = seen.pictures
+    offer = names.offer([one.path for one in shown], [one.label for one in shown]) if shown else None
     found = wishes.groupings(source.wish, len(seen.pictures), seen.groups, seen.columns or {}, offer)
     if len(found) == 1:
         return

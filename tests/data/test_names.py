@@ -1,5 +1,6 @@
 """Groups in file names: found by the user's pattern, offered where names look so."""
 
+import pandas
 import pytest
 
 from toolkit.data import names
@@ -27,6 +28,14 @@ def test_B2_what_is_no_pattern_is_refused(pattern, word):
     ("class/patient_{group}_{number}.png", True), ("Patient {group} view {number}.dcm", True),
     ("P{group}_{number}.png", True),
     ("wafer{group}-die{number}.tif", True), ("x/{group}_{number}.png", True),
+    ("person{group}_virus_{number}.jpeg", True), ("CNV-{group}-{number}.jpeg", True),
+    ("{group}_{number:03}.png", True), ("chip 4/lot7-{group}/die{number}.tif", False),
+    ("train/NEG/patient{group}/study1/view{number}.jpg", True), ("batch 1/patient{group}_{number}.png", True),
+    ("plot{group}{number}.png", False), ("COVID-19 ({number}{group}).png", False),
+    ("ISIC_00{group}{number}.jpg", False), ("exp{number}_num_4{group}.jpg", False),
+    ("crazing_{number}{group}.jpg", False), ("IMG_20230101_1{group}{number}.jpg", False),
+    ("CRC-HE-03.tif_Row_{group}_Col_1{number}.tif", False), ("DSC_{group}{number}.JPG", False),
+    ("{group}{number}ab-93f1-4c/0a{number}.png", False), ("slide{group}{number}.png", False),
     ("benign ({number}{group}).png", False), ("{group}{number}.png", False), ("img_{number}{group}.png", False)])
 def test_names_that_look_like_groups_are_offered(form, offered):
     paths = [form.format(group=f"{group:03}", number=number) for group in range(8) for number in range(4)]
@@ -34,3 +43,26 @@ def test_names_that_look_like_groups_are_offered(form, offered):
     assert (found is not None) == offered
     if offered:
         assert found[1] == 8 and len(set(names.groups(paths, found[0])[0])) == 8
+
+
+def test_classes_are_not_offered_as_groups():
+    paths = [f"n0{kind}_{number:03}.jpg" for kind in range(4) for number in range(9)]
+    assert names.offer(paths) is not None and names.offer(paths, [path[:3] for path in paths]) is None
+    assert names.offer(paths, ["ab"[i % 2] for i in range(36)]) is not None
+
+
+@pytest.mark.parametrize("place", ["busi", "magnetic_tile", "nuclei", "bccd"])
+def test_names_of_real_sets_without_groups_are_left_in_peace(shared, place):
+    folder = shared / "data" / place
+    paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in (".jpg", ".png")
+             and "masks" not in path.parts]
+    assert len(paths) > 90 and names.offer(paths, [path.split("/")[-2] for path in paths]) is None
+
+
+def test_the_sample_patients_are_offered(tmp_path):
+    from toolkit.data.samples import cells
+
+    rows = pandas.read_csv(cells.make(tmp_path))
+    found = names.offer(list(rows["path"]), list(rows["label"]))
+    together = {pair for pair in zip(names.groups(rows["path"], found[0])[0], rows["group"]) if pair[0]}
+    assert found[1] == 56 and len(together) == 56

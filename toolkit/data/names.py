@@ -1,15 +1,18 @@
 """Groups in file names: taken where the user gives the pattern, offered where names look so, never guessed."""
 
 import re
-from pathlib import PurePosixPath
 
 from toolkit.data.reading import count
 from toolkit.errors import DataError
 
-OFFERED = (r"(?i)(?:patient|subject|case|slide|specimen|wafer|lot|batch|plant)[-_ ]?([a-z]{0,2}\d+)",
-           r"(?i)\b((?:p|pat|id|sub|s|w)[-_]?\d+)[-_]", r"\b([A-Za-z]{0,4}\d+)[-_ ](?:[A-Za-z]{0,6}\d{1,3})\.\w+$")
+WORDS = "patient|person|subject|donor|animal|mouse|case|slide|specimen|wafer|lot|batch|plant"
+OF_A_FILE = "(?=[^/]*$)"  # not in the names of folders
+OFFERED = (rf"(?i)(?<![a-z])(?:{WORDS})[-_ ]?([a-z]{{0,2}}\d+){OF_A_FILE}",
+           rf"(?i)\b((?:p|pat|id|sub|s|w)[-_]?\d+)[-_]{OF_A_FILE}",
+           r"\b([A-Za-z]{0,4}\d+)[-_ ](?:[A-Za-z]{0,6}\d{1,3})\.\w+$",
+           rf"(?i)(?<![a-z])(?:{WORDS})[-_ ]?([a-z]{{0,2}}\d+)[^/]*/")
 ENOUGH = 0.9      # share of the names that a pattern must fit to be offered
-FEWEST = 3        # groups
+FEWEST, MOST = 3, 0.7  # groups; groups a picture
 
 
 def groups(paths, pattern):
@@ -34,12 +37,16 @@ def checked(pattern):
         raise ValueError(f"it is no regular expression ({error})") from None
 
 
-def offer(paths):
-    """(pattern, number of groups) of names that look as if several pictures shared a number; None where they do not."""
-    names = [PurePosixPath(path).name for path in paths]
+def offer(paths, labels=None):
+    """(pattern, number of groups) of names that look as if several pictures shared a number; None where they do not.
+
+    labels: classes of the paths; a pattern that finds nothing but them is none. Nothing is taken: who knows what the
+    number means passes the pattern to `groups`.
+    """
     for pattern in OFFERED:
-        found = [match[1] for name in names if (match := re.search(pattern, name))]
-        number = len(set(found))
-        if len(found) >= ENOUGH * len(names) and FEWEST <= number <= 0.7 * len(names):
-            return pattern, number
+        found = [match[1] if (match := re.search(pattern, path)) else "" for path in paths]
+        number, fitting = len(set(found) - {""}), len(found) - found.count("")
+        if fitting >= ENOUGH * len(found) and FEWEST <= number <= MOST * len(found):
+            if labels is None or len(set(zip(found, labels))) > len(set(labels)):
+                return pattern, number
     return None

@@ -114,7 +114,8 @@ def _burnt_in(case):
 
 def _names(case):
     """Names that look as if they held a patient's or a lot's number, where no groups are known."""
-    found = names.offer(list(case.rows["path"])) if not (case.rows["group"] != "").any() else None
+    rows = case.rows
+    found = names.offer(list(rows["path"]), list(rows["label"])) if not (rows["group"] != "").any() else None
     if found:
         pattern, number = found
         yield Finding("groups in names", "warning", (),
