@@ -22,7 +22,7 @@ FLOORS = (  # uppermost first; a room imports from the floors below its own, and
     {"training", "report"},
     {"artifact"},
     {"portable"},
-    {"run", "progress", "queue"},
+    {"run", "progress", "queue", "downloads"},
     {"files"},
     {"errors"},
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
@@ -93,3 +94,13 @@ def read_json(path):
     except (OSError, ValueError, RecursionError) as error:
         raise UntrustedError(f"{path} is damaged ({error}); take it from where it was made once more.") from error
     return found
+
+
+def digests(path, algorithms):
+    """{algorithm: hexadecimal digest} of the file `path`, read once."""
+    made = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms}
+    with open(path, "rb") as file:
+        while chunk := file.read(2**20):
+            for digest in made.values():
+                digest.update(chunk)
+    return {algorithm: digest.hexdigest() for algorithm, digest in made.items()}

@@ -1,7 +1,6 @@
 """Weights over the network: a local server that cuts, lies and stays mute stands for the world."""
 
 import hashlib
-import http.server
 import os
 import shutil
 import socket
@@ -9,51 +8,13 @@ import threading
 
 import numpy as np
 import pytest
+from local_server import Server
 
 from toolkit.backbones import cache, download, formats, npm, weights
 from toolkit.backbones.weights import Source, WeightRow
 from toolkit.errors import DataError, UntrustedError
 
 BODY = bytes(np.random.default_rng(0).integers(0, 256, 3_000_000, "uint8"))
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`, and ranges of them; the first `cuts` answers break off half-way, `asked` records each request."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.cuts, self.asked, self.headers = {}, 0, [], {}
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def url(self, name=""):
-        return f"http://127.0.0.1:{self.server_port}/{name}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        name, asked = self.path.lstrip("/"), self.headers.get("Range")
-        self.server.asked.append((name, asked))
-        body = self.server.files.get(name)
-        if body is None:
-            return self.send_error(404)
-        start = int(asked.split("=")[1].rstrip("-")) if asked and self.headers["If-Range"] == '"mark"' else 0
-        self.send_response(206 if start else 200)
-        self.send_header("ETag", '"mark"')
-        self.send_header("Content-Length", str(len(body) - start))
-        for header, value in self.server.headers.items():
-            self.send_header(header, value)
-        self.end_headers()
-        part = body[start:]
-        if self.server.cuts:
-            self.server.cuts -= 1
-            part = part[:len(part) // 2]
-        self.wfile.write(part)
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture

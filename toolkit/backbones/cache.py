@@ -4,13 +4,12 @@ The folder is $TOOLKIT_CACHE, else ~/.cache/toolkit/weights. A file may be put t
 error states. Beside a downloaded file, FILE.json says its SHA-256, size and address, so that damage is noticed later.
 """
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 from toolkit.errors import ResourceError, UntrustedError
-from toolkit.files import read_json, to_json, write_atomic
+from toolkit.files import digests, read_json, to_json, write_atomic
 
 
 def folder():
@@ -55,16 +54,6 @@ def verified(path, source):
     if wrong:
         raise UntrustedError(f"Weights {path} are damaged: {wrong}. Pass --refetch to replace the file, or delete it.")
     return found["sha256"]
-
-
-def digests(path, algorithms):
-    """{algorithm: hexadecimal digest} of the file `path`, read once."""
-    made = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms}
-    with open(path, "rb") as file:
-        while chunk := file.read(2**20):
-            for digest in made.values():
-                digest.update(chunk)
-    return {algorithm: digest.hexdigest() for algorithm, digest in made.items()}
 
 
 def note(path, sha256, address):

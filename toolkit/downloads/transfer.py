@@ -6,14 +6,15 @@ import shutil
 import threading
 from pathlib import Path
 
-from toolkit.backbones.progress import Progress
+from toolkit.downloads.progress import Progress
 from toolkit.errors import ResourceError
 from toolkit.files import read_json, to_json, write_atomic
 
 STALL = 10.0         # seconds without a byte after which a connection counts as broken
-LARGEST = 2 * 2**30  # bytes of a file
+LARGEST = 2 * 2**30  # bytes of a file, where nothing else is said
 CHUNK = 2**16        # bytes; what of one has come is lost where a connection breaks
-TRIES = 5            # times that a broken connection is taken up again while bytes still come
+TRIES = 5            # times that a broken connection is taken up again while bytes still come, likewise
+CACHE = "set TOOLKIT_CACHE to another folder"
 
 
 class Unreached(Exception):
@@ -24,26 +25,27 @@ class Wrong(Unreached):
     """A source gave another file than the one that its publisher states."""
 
 
-def transferred(url, name, part, say, seconds):
+def transferred(url, name, part, say, seconds, largest=LARGEST, tries=TRIES, elsewhere=CACHE):
     """Fetch `url` into `part`, going on from what it holds; the SHA-256 that the server states, or "".
 
-    name: of the file, for the progress. seconds: to wait for a first answer. Raises Unreached, ResourceError.
+    name: of the file, for the progress. seconds: to wait for a first answer. largest: bytes that are taken at most.
+    elsewhere: how a person chooses another disk, for the error. Raises Unreached, ResourceError.
     """
     import requests
 
     progress = Progress(name, say)
-    for _ in range(TRIES):
+    for _ in range(tries):
         held = part.stat().st_size if part.exists() else 0
         response = answer(url, part, held, seconds)
         try:
-            return stream(response, part, held, progress)
+            return stream(response, part, held, progress, largest, elsewhere)
         except requests.RequestException as error:
             if not part.exists() or part.stat().st_size <= held:
                 raise Unreached(f"broke off ({plainly(error)})") from error
         finally:
             response.close()
             progress.close()
-    raise Unreached(f"broke off {TRIES} times; what came is kept, the next attempt goes on from there")
+    raise Unreached(f"broke off {tries} times; what came is kept, the next attempt goes on from there")
 
 
 def answer(url, part, held, seconds):
@@ -51,7 +53,7 @@ def answer(url, part, held, seconds):
     import requests
 
     marks = read_json(Path(f"{part}.json")) if held and Path(f"{part}.json").is_file() else {}
-    headers = {"Accept-Encoding": "identity", "User-Agent": "toolkit-weights"}
+    headers = {"Accept-Encoding": "identity", "User-Agent": "toolkit"}
     if held and marks.get("url") == url and marks.get("mark"):
         headers |= {"Range": f"bytes={held}-", "If-Range": marks["mark"]}
     response = bounded(lambda: requests.get(url, headers=headers, stream=True, timeout=(seconds, STALL)), seconds)
@@ -104,20 +106,20 @@ def plainly(error):
     return type(error).__name__
 
 
-def stream(response, part, held, progress):
+def stream(response, part, held, progress, largest, elsewhere):
     """Append the body to `part` (or start it anew); the SHA-256 that the Hugging Face hub states for it, or ""."""
     held = held if response.status_code == 206 else 0
     length = response.headers.get("Content-Length")
     whole = held + int(length) if length and length.isdecimal() else None
     if whole is not None:
-        room(part, whole - held)
+        room(part, whole, held, largest, elsewhere)
     with open(part, "r+b" if held else "wb") as file:
         file.seek(held)
         for chunk in response.iter_content(CHUNK):
             file.write(chunk)
             progress.show(file.tell(), whole)
-            if file.tell() > LARGEST:
-                raise Unreached(f"more than {LARGEST:,} bytes came")
+            if file.tell() > largest:
+                raise Unreached(f"more than {largest:,} bytes came")
         file.flush()
         os.fsync(file.fileno())
     Path(f"{part}.json").unlink(missing_ok=True)
@@ -126,11 +128,10 @@ def stream(response, part, held, progress):
     return stated if len(stated) == 64 else ""
 
 
-def room(part, need):
-    """ResourceError where the disk has no room for `need` more bytes."""
-    if need > LARGEST:
-        raise Unreached(f"{need:,} bytes are more than any weights have")
-    free = shutil.disk_usage(part.parent).free
+def room(part, whole, held, largest, elsewhere):
+    """ResourceError where the disk has no room for what `held` bytes lack of the `whole`."""
+    if whole > largest:
+        raise Unreached(f"{whole:,} bytes are more than the {largest:,} that are taken")
+    need, free = whole - held, shutil.disk_usage(part.parent).free
     if need > free:
-        raise ResourceError(f"{part} needs {need:,} more bytes and {free:,} are free; free some space or set "
-                            f"TOOLKIT_CACHE to another folder.")
+        raise ResourceError(f"{part} needs {need:,} more bytes and {free:,} are free; free some space or {elsewhere}.")
