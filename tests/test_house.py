@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "toolkit"
 APPS = PACKAGE.parent / "apps"
 FLOORS = (  # uppermost first; a room imports from the floors below its own, and from itself
     {"apps"},
-    {"finetune", "predict", "evaluate", "check", "estimate", "heatmaps", "dashboard"},  # the commands
+    {"finetune", "predict", "evaluate", "check", "estimate", "heatmaps", "dashboard", "fetch"},  # the commands
     {"steps"},                           # what the commands are made of
     {"options"},
     {"commandline", "quantities"},
@@ -28,7 +28,8 @@ FLOORS = (  # uppermost first; a room imports from the floors below its own, and
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 KNOW_OPTIONS = FLOORS[0] | FLOORS[1] | FLOORS[2]
-COMMANDS = ("finetune", "predict", "evaluate", "backbones", "check", "estimate", "heatmaps", "dashboard")
+COMMANDS = ("finetune", "predict", "evaluate", "backbones", "check", "estimate", "heatmaps", "dashboard",
+            "fetch")
 HEAVY = ("keras", "tensorflow", "jax", "torch", "openvino", "pandas", "matplotlib", "albumentations", "sklearn", "cv2",
          "scipy")
 WIDEST = 120

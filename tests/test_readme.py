@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toolkit import commandline, errors, options, run
+from toolkit import commandline, errors, fetch, options, run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PACKAGE = ROOT / "toolkit"
 KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": options.Evaluate,
          "check": options.Check, "estimate": options.Estimate, "heatmaps": options.Heatmaps,
-         "dashboard": options.Dashboard}
+         "dashboard": options.Dashboard, "fetch": fetch.Fetch}
 USED = ("preset", "root", "test_data", "label_column", "label_delimiter", "task", "label_order", "group_column",
         "group_pattern", "edits", "max_bad", "strict", "keep_split", "validation", "test", "size", "channels", "depth",
         "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
@@ -81,8 +81,12 @@ def backbones():
     return shown.getvalue().strip()
 
 
+def public():
+    return fetch.markdown()
+
+
 GENERATED = {"options": option_table, "rule": rule, "decoding": decoding, "depth": depth, "resizing": resizing,
-             "augmentation": augmentation, "backbones": backbones}
+             "augmentation": augmentation, "backbones": backbones, "public": public}
 
 
 def block(name):

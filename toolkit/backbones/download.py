@@ -17,7 +17,7 @@ from pathlib import Path
 
 from toolkit.backbones import cache, npm
 from toolkit.downloads.parts import part_of
-from toolkit.downloads.transfer import Unreached, Wrong, transferred
+from toolkit.downloads.transfer import Unreached, Wrong, asked_offline, transferred
 from toolkit.errors import DataError, UntrustedError
 from toolkit.files import digests
 
@@ -51,11 +51,6 @@ def fetch(row, *, head=True, say=print, offline=None, refetch=False):
             f"{time.monotonic() - began:.0f} s, kept as {path}.")
         return path, source, sha256
     raise refusal(row, head, offline, failed)
-
-
-def asked_offline():
-    return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
-               for name in ("TOOLKIT_OFFLINE", "HF_HUB_OFFLINE"))
 
 
 def remote(source):

@@ -1,4 +1,4 @@
-"""A zip from anywhere, unpacked where nothing else is touched: all of it, or nothing.
+"""A zip or a tar from anywhere, unpacked where nothing else is touched: all of it, or nothing.
 
 Refused, by name of the first entry at fault: names that are absolute, climb out, hold a drive, a backslash, a NUL or
 are no text; links, devices and other kinds than files and folders; encrypted entries; two names that one disk would
@@ -10,11 +10,15 @@ import hashlib
 import os
 import shutil
 import stat
+import tarfile
 import tempfile
 import unicodedata
 import zipfile
+import zlib
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from toolkit.data import tarball
 from toolkit.errors import DataError, ResourceError, UntrustedError, plain
 from toolkit.files import unwritten
 
@@ -26,6 +30,8 @@ FREE_RATIO = 50 * 2**20   # bytes that are unpacked whatever the ratio
 LONGEST = 240             # bytes of one part of a name
 PIECE = 1 << 20
 KEEPS = ("mac os", "__macosx")
+CACHE = "choose another disk with --cache-dir"
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 def unpacked(path, cache, step=None):
@@ -38,22 +44,46 @@ def unpacked(path, cache, step=None):
     if place.is_dir():
         os.utime(place)
         return inner(place)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = checked(archive, path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".fresh-", dir=place.parent) as fresh:
-                extract(archive, entries, Path(fresh) / "all", Path(path).stat().st_size, path, step)
-                try:
-                    os.rename(Path(fresh) / "all", place)
-                except OSError:
-                    if not place.is_dir():  # otherwise another run was faster: the same bytes
-                        raise
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise UntrustedError(f"{path} is damaged or no zip ({plain(str(error))[:120]}); get it once more.") from None
-    except OSError as error:
-        raise unwritten(place, sum(entry.file_size for entry in entries), error) from error
+    with opened(path, place) as (archive, entries):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fresh-", dir=place.parent) as fresh:
+            extract(archive, entries, Path(fresh) / "all", Path(path).stat().st_size, path, step, CACHE)
+            try:
+                os.rename(Path(fresh) / "all", place)
+            except OSError:
+                if not place.is_dir():  # otherwise another run was faster: the same bytes
+                    raise
     return inner(place)
+
+
+def into(path, folder, step=None, elsewhere=CACHE):
+    """Add what the archive `path` holds to `folder`, where none of it may be yet -> files written, in their order.
+
+    elsewhere: how a person chooses another disk, for the error. Raises as `unpacked`; what was written is left to the
+    caller, whose folder should be one that it throws away.
+    """
+    with opened(path, folder) as (archive, entries):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        extract(archive, entries, Path(folder), Path(path).stat().st_size, path, step, elsewhere)
+    return [entry.filename for entry in entries]
+
+
+@contextmanager
+def opened(path, place):
+    """(zip or tar, its checked entries); what goes wrong while they are unpacked to `place` becomes our errors."""
+    kind, entries = "tar" if str(path).lower().endswith(tarball.SUFFIXES) else "zip", ()
+    try:
+        with (tarball.opened(path, MOST_ENTRIES, MOST_BYTES) if kind == "tar" else zipfile.ZipFile(path)) as archive:
+            entries = checked(archive, path)
+            yield archive, entries
+    except FileExistsError as error:
+        raise UntrustedError(f"{path} is not unpacked: it holds {error.filename} once more.") from None
+    except DAMAGED as error:
+        raise UntrustedError(f"{path} is damaged or no {kind} ({plain(str(error))[:120]}); get it once more.") from None
+    except OSError as error:
+        if error.errno is None:  # gzip's own, of what the archive holds
+            raise UntrustedError(f"{path} is damaged ({plain(str(error))[:120]}); get it once more.") from None
+        raise unwritten(place, sum(entry.file_size for entry in entries), error) from error
 
 
 def digest(path):
@@ -122,12 +152,12 @@ def fault_of(entry):
     return None
 
 
-def extract(archive, entries, folder, size, path, step):
+def extract(archive, entries, folder, size, path, step, elsewhere):
     """Write the entries under `folder`, counting what really comes."""
     need, free = sum(entry.file_size for entry in entries), shutil.disk_usage(folder.parent).free
     if need > free:
         raise ResourceError(f"{path} unpacks to {need:,} bytes and {free:,} are free under {folder.parent.parent}; "
-                            "free some space, or choose another disk with --cache-dir.")
+                            f"free some space, or {elsewhere}.")
     total = 0
     for number, entry in enumerate(entries, 1):
         target = folder / entry.filename

@@ -33,16 +33,24 @@ def part_of(path, elsewhere=CACHE):
 def locked(path):
     """Handle that holds `path` for this process; None where another one holds it or the system has no such locks."""
     try:
-        import fcntl
-
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        return taken(path)
     except (ImportError, OSError):
         return None
+
+
+def taken(path):
+    """Handle that holds `path`, made if it is missing, until it is closed. BlockingIOError while another one has it.
+
+    ImportError or OSError where the system, or the disk, has no such locks.
+    """
+    import fcntl
+
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.exists(path) and os.path.samestat(os.fstat(handle), os.stat(path)):
             return handle
+        raise BlockingIOError(f"{path} was removed by the one that held it")
     except OSError:
-        pass
-    os.close(handle)
-    return None
+        os.close(handle)
+        raise

@@ -25,18 +25,25 @@ class Wrong(Unreached):
     """A source gave another file than the one that its publisher states."""
 
 
-def transferred(url, name, part, say, seconds, largest=LARGEST, tries=TRIES, elsewhere=CACHE):
+def asked_offline():
+    return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+               for name in ("TOOLKIT_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def transferred(url, name, part, say, seconds, largest=LARGEST, tries=TRIES, elsewhere=CACHE,
+                sealed=False):
     """Fetch `url` into `part`, going on from what it holds; the SHA-256 that the server states, or "".
 
     name: of the file, for the progress. seconds: to wait for a first answer. largest: bytes that are taken at most.
-    elsewhere: how a person chooses another disk, for the error. Raises Unreached, ResourceError.
+    elsewhere: how a person chooses another disk, for the error. sealed: the caller holds the whole against a checksum,
+    so that a rest is gone on with even where the server marks no version. Raises Unreached, ResourceError.
     """
     import requests
 
     progress = Progress(name, say)
     for _ in range(tries):
         held = part.stat().st_size if part.exists() else 0
-        response = answer(url, part, held, seconds)
+        response = answer(url, part, held, seconds, sealed)
         try:
             return stream(response, part, held, progress, largest, elsewhere)
         except requests.RequestException as error:
@@ -48,14 +55,14 @@ def transferred(url, name, part, say, seconds, largest=LARGEST, tries=TRIES, els
     raise Unreached(f"broke off {tries} times; what came is kept, the next attempt goes on from there")
 
 
-def answer(url, part, held, seconds):
+def answer(url, part, held, seconds, sealed=False):
     """The server's response to a request for what `part` still lacks, within `seconds`."""
     import requests
 
     marks = read_json(Path(f"{part}.json")) if held and Path(f"{part}.json").is_file() else {}
     headers = {"Accept-Encoding": "identity", "User-Agent": "toolkit"}
-    if held and marks.get("url") == url and marks.get("mark"):
-        headers |= {"Range": f"bytes={held}-", "If-Range": marks["mark"]}
+    if held and marks.get("url") == url and (marks.get("mark") or sealed):
+        headers |= {"Range": f"bytes={held}-"} | ({"If-Range": marks["mark"]} if marks.get("mark") else {})
     response = bounded(lambda: requests.get(url, headers=headers, stream=True, timeout=(seconds, STALL)), seconds)
     if response.status_code == 416:      # `part` holds more than there is
         response.close()
@@ -68,6 +75,19 @@ def answer(url, part, held, seconds):
     if response.status_code == 200:
         write_atomic(Path(f"{part}.json"), to_json({"url": url, "mark": "" if mark.startswith("W/") else mark}))
     return response
+
+
+def stated(url, seconds):
+    """Bytes that the server says `url` has, or 0; nothing is downloaded."""
+    import requests
+
+    try:
+        response = bounded(lambda: requests.head(url, allow_redirects=True, timeout=seconds, headers={
+            "Accept-Encoding": "identity", "User-Agent": "toolkit"}), seconds)
+    except Unreached:
+        return 0
+    length = response.headers.get("Content-Length", "")
+    return int(length) if response.status_code == 200 and length.isdecimal() else 0
 
 
 def bounded(call, seconds):
@@ -119,7 +139,7 @@ def stream(response, part, held, progress, largest, elsewhere):
             file.write(chunk)
             progress.show(file.tell(), whole)
             if file.tell() > largest:
-                raise Unreached(f"more than {largest:,} bytes came")
+                raise Wrong(f"more than {largest:,} bytes came")
         file.flush()
         os.fsync(file.fileno())
     Path(f"{part}.json").unlink(missing_ok=True)
@@ -131,7 +151,7 @@ def stream(response, part, held, progress, largest, elsewhere):
 def room(part, whole, held, largest, elsewhere):
     """ResourceError where the disk has no room for what `held` bytes lack of the `whole`."""
     if whole > largest:
-        raise Unreached(f"{whole:,} bytes are more than the {largest:,} that are taken")
+        raise Wrong(f"the server has {whole:,} bytes where at most {largest:,} are taken")
     need, free = whole - held, shutil.disk_usage(part.parent).free
     if need > free:
         raise ResourceError(f"{part} needs {need:,} more bytes and {free:,} are free; free some space or {elsewhere}.")
