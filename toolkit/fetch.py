@@ -34,8 +34,8 @@ class Fetch:
     size: int | None = option(None, "version of a set that comes in several sizes (default: the smallest)", "pixels",
                               low=1, high=65_535)
     yes: bool = option(False, "accept the licence without being asked")
-    mirror: str | None = option(None, "URL or folder that holds NAME/FILE for each file of a set, tried first (default: "
-                                "TOOLKIT_MIRROR)")
+    mirror: str | None = option(None, "URL or folder that holds NAME/FILE for each file of a set, tried first "
+                                "(default: TOOLKIT_MIRROR)")
     offline: bool = option(False, "never use the network: only a mirror that is a folder is looked at")
     debug: bool = option(False, "show the traceback of an error")
 

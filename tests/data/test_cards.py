@@ -1,6 +1,8 @@
 """Cards: what stands in one is held to its form, and every card of ours says what a person needs."""
 
 import re
+import runpy
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +44,15 @@ def test_the_sets_that_are_promised_have_cards():
         assert found.sizes == (28, 224) and all(file.md5 for file in found.files)
     assert {cards.find(name)[0].subject for name in EVERY} == set(cards.SUBJECTS)
     assert cards.find("chestmnist")[0].task == "multi-label" and cards.find("retinamnist")[0].task == "ordinal"
+
+
+def test_an_installation_takes_every_card_along(monkeypatch):
+    setuptools = pytest.importorskip("setuptools")
+    given, root = [], Path(cards.__file__).parents[2]
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(setuptools, "setup", lambda data_files: given.extend(data_files))
+    runpy.run_path(str(root / "setup.py"))
+    assert given == [(f"share/toolkit/datasets/{name}", [f"datasets/{name}/card.toml"]) for name in EVERY]
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -32,7 +32,8 @@ def left(folder):
 
 @pytest.mark.parametrize("name, mode", [("x.tar", "w"), ("x.tgz", "w:gz"), ("x.tar.gz", "w:gz"), ("x.tar.gz", "w")])
 def test_a_tar_is_unpacked_whatever_its_name_says_of_compression(tmp_path, name, mode):
-    path = packed(tmp_path / name, [(info("./", tarfile.DIRTYPE), b""), ("./a/1.png", b"one"), ("b/2.png", b"two")], mode)
+    entries = [(info("./", tarfile.DIRTYPE), b""), ("./a/1.png", b"one"), ("b/2.png", b"two")]
+    path = packed(tmp_path / name, entries, mode)
     told = []
     assert archive.into(path, tmp_path / "out", lambda *done: told.append(done)) == ["a/1.png", "b/2.png"]
     assert left(tmp_path / "out") == ["a", "a/1.png", "b", "b/2.png"] and told[-1] == (2, 2)

@@ -143,15 +143,18 @@ class Card:
 
 def folder():
     """The folder of the cards: beside the package, else where an installation has put them."""
-    beside = Path(__file__).resolve().parents[2] / "datasets"
-    shared = [Path(base) / "share" / "toolkit" / "datasets" for base in (sysconfig.get_path("data"), site.USER_BASE)
-              if base]
-    return next((place for place in (beside, *shared) if any(place.glob(f"*/{CARD}"))), beside)
+    above = Path(__file__).resolve().parents[2]
+    bases = (above, sysconfig.get_path("data"), site.getuserbase())
+    places = (above / "datasets", *(Path(base) / "share" / "toolkit" / "datasets" for base in bases))
+    return next((place for place in places if any(place.glob(f"*/{CARD}"))), places[0])
 
 
 def names():
-    """The names of the cards, in order."""
-    return sorted(path.parent.name for path in folder().glob(f"*/{CARD}"))
+    """The names of the cards, in order. Raises DataError where an installation has lost them."""
+    found = sorted(path.parent.name for path in folder().glob(f"*/{CARD}"))
+    if not found:
+        raise DataError(f"The cards of the data sets are not in {folder()}; install the toolkit anew.")
+    return found
 
 
 def find(name):

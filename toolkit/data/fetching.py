@@ -57,7 +57,7 @@ def fetch(card, files, out, *, mirror="", offline=False, say=print, step=None):
 
 
 def held(card, files, out):
-    """Whether `out` holds these files whole. Raises OptionError where it holds anything else, DataError where a rest."""
+    """Whether `out` holds these files whole. OptionError where it holds anything else, DataError where a part."""
     if not out.exists() or out.is_dir() and not any(out.iterdir()):
         return False
     if not (out / RECORD).is_file():

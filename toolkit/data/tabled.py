@@ -1,4 +1,4 @@
-"""table.csv of a fetched set, by the rules of its card: which files are pictures, and what their names and lists say."""
+"""table.csv of a fetched set, by the rules of its card: which files are pictures, what their names and lists say."""
 
 import os
 import re
