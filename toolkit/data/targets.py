@@ -52,7 +52,8 @@ def settled(found, asked, ignore_empty=False, merge_case=False):
     found = found._replace(task=task, classes=found.classes or asked.order,
                            delimiter=found.delimiter or asked.delimiter)
     if task != "multi-label" and len(blank := found.rows["path"][labels == ""]):
-        faults.append(f"{count(len(blank), 'row')} without a label:{listed(blank)}")
+        several = "".join(f"; {note}" for note in notes if "--label-delimiter" in note)
+        faults.append(f"{count(len(blank), 'row')} without a label{several}:{listed(blank)}")
     if task == "multi-label":
         labels = _sets(labels, found, merge_case, faults, notes)
     elif task == "regression":
@@ -81,6 +82,11 @@ def _task(found, asked, labels, notes):
     if asked.order:
         return "ordinal"
     sizes = Counter(labels)
+    for mark in BETWEEN[:2]:
+        joined = [name for name in sizes if mark in name]
+        pieces = {piece for name in sizes for piece in names_of(name, mark)}
+        if len(joined) > 1 and len(pieces) < len(set(sizes) - {""}) or joined and pieces <= set(sizes):
+            notes.append(f"labels such as {joined[0]!r} look like several; --label-delimiter '{mark}' parts them")
     fine = (numbers := parsed(labels)) is not None and any(value % 1 for value in numbers)
     if numbers is None or not (fine or len(sizes) > MANY):
         return "classification"

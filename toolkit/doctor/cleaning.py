@@ -29,11 +29,11 @@ class Cleaning(NamedTuple):
     said: tuple
 
 
-def suggested(rows, findings, unreadable=(), given=False):
+def suggested(rows, findings, unreadable=(), given=False, classes=True):
     """What to do about `findings` on `rows`, the pictures that could be read -> Cleaning.
 
     unreadable: (path, label, reason). given: whether the split came with the data; else the column split is emptied,
-    so that the pictures that stay are split anew.
+    so that the pictures that stay are split anew. classes: whether a label is a class.
     """
     place = {path: row for row, path in enumerate(rows["path"])}
     bundles = {check: [[place[path] for path in bundle if path in place] for finding in findings
@@ -52,7 +52,7 @@ def suggested(rows, findings, unreadable=(), given=False):
     if not given:
         stay["split"] = ""
     stay = stay.drop(index=stay.index[list(gone)]).reset_index(drop=True)
-    return Cleaning(tuple(made), stay, tuple(sentences(rows, stay, made, groups)))
+    return Cleaning(tuple(made), stay, tuple(sentences(rows, stay, made, groups, classes)))
 
 
 def excluded(rows, bundles):
@@ -60,7 +60,7 @@ def excluded(rows, bundles):
     gone = {}
     for bundle in bundles[CONFLICTS]:
         labels = ", ".join(sorted(set(rows["label"].iloc[bundle])))
-        gone |= dict.fromkeys(bundle, f"the same picture under {labels}")
+        gone |= dict.fromkeys(bundle, f"the same picture under {labels}" if labels else "a picture marked in two ways")
     for bundle in bundles[COPIES]:
         left = sorted((row for row in bundle if row not in gone), key=lambda row: rank(rows, row))
         gone |= {row: f"a copy of {rows['path'].iat[left[0]]}" for row in left[1:]}
@@ -128,7 +128,7 @@ def marks(rows, findings):
     return ["; ".join(dict.fromkeys(one)) for one in suspected], better
 
 
-def sentences(rows, stay, made, groups):
+def sentences(rows, stay, made, groups, classes=True):
     """What the suggestion comes to."""
     out = sum(edit.action == "exclude" for edit in made)
     marked = int((stay["suspected"] != "").sum())
@@ -139,7 +139,7 @@ def sentences(rows, stay, made, groups):
         said.append(f"{count(marked, 'picture')} marked and left as {'it is' if marked == 1 else 'they are'}")
     if said:
         yield f"{', '.join(said)}; {count(len(stay), 'picture')} of {len(rows)} stay."
-    for label in sorted(set(rows["label"]) - set(stay["label"])):
+    for label in sorted(set(rows["label"]) - set(stay["label"])) if classes else ():
         yield f"Class {label!r} would lose its last picture by that."
 
 

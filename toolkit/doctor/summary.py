@@ -47,6 +47,8 @@ def quartiles(values, unit="", whole=False):
     """ "1 to 9, half of them 3 to 7, median 5": of a list that holds something."""
     low, first, middle, third, high = (f"{value:.0f}" if whole else f"{value:.4g}"
                                        for value in np.quantile(np.asarray(values, float), (0, 0.25, 0.5, 0.75, 1)))
+    if first == third:
+        return f"{low} to {high}{unit}, most of them {middle}"
     return f"{low} to {high}{unit}, half of them {first} to {third}, median {middle}"
 
 
@@ -125,7 +127,7 @@ def _boxes(targets, part):
     sides = [max((box.right - box.left) * (box.bottom - box.top), 0) ** 0.5 for box in flat]
     if flat:
         lines += [f"Boxes a picture: {quartiles(numbers, whole=True)}.",
-                  f"Sides of a square of a box's area: {quartiles(sides, ' pixels')}."]
+                  f"Sizes of boxes, as the side of a square of equal area: {quartiles(sides, ' pixels')}."]
     kinds = {kind: sum(box.kind == kind for box in flat) for kind in sorted({box.kind for box in flat} - {""})}
     lines += [f"Marked as {kind}: {count(number, 'box')}." for kind, number in kinds.items()]
     return {"columns": ["boxes", *header(part), "all", "in pictures"], "rows": rows[:NAMED] + rows[NAMED:][-1:],

@@ -5,6 +5,7 @@ The facts, of which only title must be there:
     refused           [str]: why a run would not begin with these data
     classes           [str]; counts {part: {class: pictures}}; groups: how many, or None; given: whether the split came
                       with the data; moved: pictures of it that leaked and moved
+    summary           {"task", "pictures", "columns", "rows", "lines"} where a picture has not one class; else None
     unreadable        int; skipped {reason: files}; edits [str]: decisions that were applied
     findings, about, picture   as in report.findings
     advice            [str]: what the suggestion comes to; commands [(what for, command line)]
@@ -21,7 +22,7 @@ from toolkit.report import figures, findings, page
 PICTURES = 5_500_000     # bytes of all pictures: the page stays below 8 MB, whatever the data
 CLASSES = 200            # rows of the table
 ABSENT = {"created": "", "refused": [], "classes": [], "counts": {}, "groups": None, "given": False, "moved": 0,
-          "unreadable": 0, "skipped": {}, "edits": [], "findings": [], "advice": [], "commands": []}
+          "unreadable": 0, "skipped": {}, "edits": [], "findings": [], "advice": [], "commands": [], "summary": None}
 
 
 def verdict(facts):
@@ -31,7 +32,8 @@ def verdict(facts):
     said = [f"{tally[kind]} {kind}{'' if tally[kind] == 1 else 's'}" for kind in ("error", "warning", "note")
             if tally[kind]]
     found = ", ".join(said) if said else "nothing is wrong with them"
-    what = f"{total:,} picture{'' if total == 1 else 's'} of {len(facts['classes'])} classes" if total else (
+    asked = f"for {facts['summary']['task']}" if facts["summary"] else f"of {len(facts['classes'])} classes"
+    what = f"{total:,} picture{'' if total == 1 else 's'} {asked}" if total else (
         "None of the pictures could be looked at")
     return f"{what}: {found}."
 

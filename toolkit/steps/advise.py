@@ -16,7 +16,7 @@ from toolkit.errors import DataError
 from toolkit.files import write_atomic
 
 ROOTED = ("folder", "split folder", "table")  # kinds whose pictures lie as files below one folder
-OF_A_TABLE = ("path_column", "label_column", "split_column", "group_column")
+OF_A_TABLE = ("path_column", "label_column", "label_delimiter", "split_column", "group_column")
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ def written(chosen, case, given, run):
     """clean.csv and suggested_edits.jsonl of a look -> Advice."""
     samples = case.samples
     found = cleaning.suggested(samples.rows.drop(columns="bound"), case.findings, samples.unreadable,
-                               (given != "").any())
+                               (given != "").any(), samples.task in ("classification", "ordinal"))
     own = ~found.rows["path"].str.startswith(manifest.TEST_DATA) if chosen.test_data else slice(None)
     write_atomic(run.clean, manifest.table(found.rows[own]))
     lines = [edits.line(edit) for edit in (*before(chosen), *found.edits)]
     write_atomic(run.suggested, "".join(lines))
-    return Advice(found.said, commands(chosen, samples, run) if found.edits else ())
+    return Advice(found.said, commands(chosen, case, run) if found.edits else ())
 
 
 def before(chosen):
@@ -49,11 +49,14 @@ def before(chosen):
         return []
 
 
-def commands(chosen, samples, run):
+def commands(chosen, case, run):
     """The ways to train on what is suggested."""
+    samples = case.samples
     usual = {f.name: f.default for f in fields(chosen)}
     chosen = replace(chosen, run_dir=None, out=None)
     by_edits = replace(chosen, edits=str(run.suggested))
+    if case.summary is not None:  # only looked at so far
+        return (("the data as they are, by the edits", line(by_edits, usual, "check")),)
     found = [("the data as they are, by the edits", by_edits)]
     if rooted(chosen.data, samples):
         clean = replace(chosen, data=str(run.clean), root=str(samples.root), group_pattern=None, edits=None,
@@ -69,12 +72,12 @@ def rooted(data, samples):
                 if not path.startswith(manifest.TEST_DATA)))
 
 
-def line(chosen, usual):
-    """The command that trains by the options of a look."""
+def line(chosen, usual, command="finetune"):
+    """The command that goes on by the options of a look."""
     from toolkit.runs import launch
 
     values = {name: value for name, value in vars(chosen).items() if value != usual[name]}
-    return launch.command("finetune", arguments(type(chosen), values))
+    return launch.command(command, arguments(type(chosen), values))
 
 
 def page(chosen, case, given, advice, run):
@@ -84,7 +87,7 @@ def page(chosen, case, given, advice, run):
     samples = case.samples
     check.write(run.check, titled(chosen, run) | shown(case, chosen.resize) | {
         "refused": [finding.sentence for finding in case.findings if finding.check == "refused"],
-        "classes": case.classes, "counts": case.counts(), "given": bool((given != "").any()),
+        "classes": case.classes, "counts": case.counts(), "summary": case.summary, "given": bool((given != "").any()),
         "moved": len(case.moved), "groups": len(set(samples.rows["group"]) - {""}) or None,
         "unreadable": len(samples.unreadable), "skipped": samples.skipped, "edits": list(samples.edits),
         "advice": list(advice.said), "commands": list(advice.commands)})

@@ -10,6 +10,7 @@ import numpy as np
 from toolkit.data.reading import count
 from toolkit.data.splits import PARTS
 from toolkit.errors import DataError
+from toolkit.steps import asked
 
 TALLIED = 500  # training pictures whose values are counted for percentiles
 NAMED = 1000   # files that doctor.json names with the reason why they were left out; all are counted
@@ -76,41 +77,22 @@ def listed(chosen, step=None, tasks=("classification",)):
 
     samples = listed_in(chosen, chosen.data, chosen.root, step)
     if samples.task not in tasks:
-        raise DataError(not_yet(chosen.data, samples))
+        raise DataError(asked.not_yet(chosen.data, samples))
     if further := getattr(chosen, "test_data", None):
         samples = manifest.with_test(samples, listed_in(chosen, further, None, step))
     return samples
 
 
-def not_yet(data, samples):
-    """Why data of another task are not trained on, and what may be done with them."""
-    notes = [note for note in samples.problems if "--task" in note]
-    what = {"multi-label": "several labels a picture", "regression": "an amount a picture", "ordinal": "a grade a "
-            "picture", "detection": f"boxes ({samples.kind})", "segmentation": "masks"}[samples.task]
-    words = [f"{data} holds {what} ({samples.task}); training on that comes later, and python -m toolkit.check looks "
-             "at it now.", *notes]
-    classes = Path(data) / "images"
-    if samples.boxes is not None or samples.masks is not None:
-        folders = sum(entry.is_dir() for entry in classes.iterdir()) if classes.is_dir() else 0
-        words.append(f"What is trained and measured is one class a picture: give {classes}, whose folders are classes."
-                     if folders > 1 else "What is trained and measured is one class a picture: give a folder with a "
-                     "folder for each class, or a table with a label column.")
-    elif samples.task == "ordinal":
-        words.append("Without --task ordinal and --label-order the grades are classes.")
-    return " ".join(words)
-
-
 def listed_in(chosen, data, root, step):
     """The rows of a folder, table or archive."""
-    from toolkit.data import manifest, targets
+    from toolkit.data import manifest
     from toolkit.features import store
 
     columns = {name: getattr(chosen, name) for name in ("path_column", "label_column", "split_column", "group_column")}
-    order = tuple(name.strip() for name in (chosen.label_order or "").split(",") if name.strip())
-    asked = targets.Asked(chosen.task, order, chosen.label_delimiter or "")
+    labels = asked.labels(chosen)
     if data != chosen.data and Path(data).suffix.lower() not in manifest.TABLES:
-        columns, asked = {}, asked._replace(delimiter="")  # of the other data's table
-    return manifest.read(data, root, **columns, asked=asked, ignore_empty=chosen.ignore_empty,
+        columns, labels = {}, labels._replace(delimiter="")  # of the other data's table
+    return manifest.read(data, root, **columns, asked=labels, ignore_empty=chosen.ignore_empty,
                          merge_case=chosen.merge_case, step=step,
                          cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
 
@@ -160,13 +142,13 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
-    asked = learnt(samples)
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels), given, asked)
+    truth = learnt(samples)
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels), given, truth)
     moved = crossed(rows, given)
     rows["split"], rows["bound"] = part, bound
     kinds = samples.classes if samples.task in ("classification", "ordinal") else targets.ordered(set(labels))
     return Case(samples, pixels, kinds, task.encode(labels, kinds), part, findings, depth, moved,
-                summed(asked, part, kinds, given)), given
+                asked.summed(truth, part, kinds, given)), given
 
 
 def mended(chosen, rows, bound, labels):
@@ -276,18 +258,6 @@ def kept(run, case):
                           "moved": case.moved[:NAMED],
                           "unreadable": samples.unreadable[:NAMED], "left_out": samples.left_out[:NAMED],
                           "skipped": samples.skipped})
-
-
-def summed(asked, part, kinds, given):
-    """What the targets are, for JSON; None for classes, which the counts tell.
-
-    kinds: what the parts are balanced by.
-    """
-    from toolkit.data import targets
-    from toolkit.doctor import summary
-
-    said = "" if (given != "").any() or asked is None else targets.balanced(asked.task, kinds)
-    return None if asked is None else summary.of(asked, part, said)
 
 
 def told(run, case, given):
