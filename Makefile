@@ -26,8 +26,9 @@ CORE = tests/features tests/training tests/tasks tests/explain tests/test_artifa
 	.venv/bin/python -m pip install --disable-pip-version-check -q -e .
 	touch $@
 
-.venv/test: .venv/demo requirements-test.txt requirements-dicom.txt
-	.venv/bin/python -m pip install --disable-pip-version-check -q -r requirements-test.txt -r requirements-dicom.txt
+.venv/test: .venv/demo requirements-test.txt requirements-dicom.txt requirements-nifti.txt
+	.venv/bin/python -m pip install --disable-pip-version-check -q \
+		-r requirements-test.txt -r requirements-dicom.txt -r requirements-nifti.txt
 	touch $@
 
 clean:

@@ -21,9 +21,9 @@ KINDS = {"finetune": options.Finetune, "predict": options.Predict, "evaluate": o
          "dashboard": options.Dashboard, "fetch": fetch.Fetch}
 USED = ("preset", "root", "test_data", "label_column", "label_delimiter", "task", "label_order", "group_column",
         "group_pattern", "edits", "max_bad", "strict", "keep_split", "validation", "test", "size", "channels", "depth",
-        "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate", "layer_decay",
-        "optimizer", "batch_size", "time_budget", "folds", "probe_only", "cache_views", "cache_dir", "cache_limit",
-        "executor", "run_dir", "resume",
+        "frames", "resize", "augment", "backbone", "weights", "offline", "train_from", "epochs", "learning_rate",
+        "layer_decay", "optimizer", "batch_size", "time_budget", "folds", "probe_only", "cache_views", "cache_dir",
+        "cache_limit", "executor", "run_dir", "resume",
         "accept_changed_data", "seed", "workers", "device", "devices", "no_wait")
 
 
@@ -60,6 +60,18 @@ def depth():
     return table_of(depth.__doc__)
 
 
+def frames():
+    from toolkit.pixels import frames
+
+    return table_of(frames.__doc__)
+
+
+def nifti():
+    from toolkit.pixels import nifti
+
+    return table_of(nifti.__doc__)
+
+
 def resizing():
     from toolkit.pixels import resize
 
@@ -85,8 +97,9 @@ def public():
     return fetch.markdown()
 
 
-GENERATED = {"options": option_table, "rule": rule, "decoding": decoding, "depth": depth, "resizing": resizing,
-             "augmentation": augmentation, "backbones": backbones, "public": public}
+GENERATED = {"options": option_table, "rule": rule, "decoding": decoding, "depth": depth, "frames": frames,
+             "nifti": nifti, "resizing": resizing, "augmentation": augmentation, "backbones": backbones,
+             "public": public}
 
 
 def block(name):

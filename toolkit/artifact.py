@@ -4,7 +4,7 @@ model.keras takes raw pixels 0..255, (n, height, width, channels), and gives pro
 loads in any Keras from 3.6 on, without this package. model.json beside it says what the file cannot:
 
     schema, toolkit, keras, oldest_keras, task, classes (in the order of the outputs)
-    input          {"height", "width", "channels", "resize", "decoder", "depth"}: how a file becomes the input
+    input          {"height", "width", "channels", "resize", "decoder", "depth", "frames"}: how a file becomes the input
     sha256         {"model.keras": ...}
     use            five lines of Python
     further facts of the run: backbone, weights, licence, temperature, thresholds, data, scores
@@ -19,6 +19,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import tempfile
 import zipfile
@@ -164,6 +165,8 @@ def check_facts(facts, model=None):
                                   and all(depth[end] is None or type(depth[end]) in (int, float)
                                           for end in ("low", "high"))):
         raise ValueError("input.depth must be a rule with its two ends")
+    if not re.fullmatch(r"auto|first|middle|all|\d{1,7}", facts["input"].get("frames", "auto")):
+        raise ValueError("input.frames must be auto, first, middle, all or a number")
     if not (isinstance(classes, list) and classes and all(isinstance(c, str) for c in classes)
             and len(set(classes)) == len(classes)):
         raise ValueError("classes must be a list of different names")

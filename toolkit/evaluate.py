@@ -45,6 +45,7 @@ def looked_at(chosen, facts, samples, store, run, progress):
     """
     from toolkit.data import splits
     from toolkit.doctor import checks
+    from toolkit.pixels import frames
     from toolkit.pixels.depth import Depth
     from toolkit.steps import known, look
     from toolkit.tasks import classification as task
@@ -53,7 +54,8 @@ def looked_at(chosen, facts, samples, store, run, progress):
     wanted, depth = facts["input"], Depth(**facts["input"].get("depth") or {})
     how, decided = (wanted["height"], wanted["channels"], wanted["resize"]), look.decisions(chosen)
     samples, pixels = look.pictures(chosen, samples, store, step, depth, how, decided)
-    rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
+    rows = samples.rows
+    same = rows["sha256"], rows["fingerprint"], frames.files(rows["path"])
     rows["group"], notes = look.grouped(chosen, rows, samples.problems, 1, decided)
     found = known.compared(rows, known.learnt(Path(chosen.model)), pixels.shelf)
     if chosen.strict and found.rows.any():
@@ -114,7 +116,8 @@ def evaluate(chosen):
     from toolkit.data import manifest
     from toolkit.steps import look
 
-    artifact.located(Path(chosen.model))  # a wrong name is said before TensorFlow is loaded
+    known = artifact.read_facts(artifact.located(Path(chosen.model))[1])  # before TensorFlow is loaded
+    chosen = replace(chosen, frames=chosen.frames or known["input"].get("frames", "auto"))
     samples = manifest.measured_only(look.listed(chosen))
     device.before_import(chosen.device)
     with queue.Ticket(queue.devices(chosen.device), wait=not chosen.no_wait) as ticket:

@@ -45,7 +45,9 @@ def main(arguments):
     model_path, facts_path = artifact.located(Path(chosen.model))  # before TensorFlow is loaded
     facts, out = artifact.read_facts(facts_path), folder_of(chosen, model_path.parent)
     digest = facts["sha256"][FILES["model"]][:16]
-    pictures = of_command_line(chosen) if chosen.pictures else of_run(chosen, model_path.parent, facts["classes"])
+    facts["input"]["frames"] = chosen.frames or facts["input"].get("frames", "auto")
+    pictures = (of_command_line(chosen, facts["input"]["frames"]) if chosen.pictures
+                else of_run(chosen, model_path.parent, facts["classes"]))
     new = [one for one in pictures if one.key is None or not there(out, one.key, digest)]
     if len(new) < len(pictures):
         tell(f"{count(len(pictures) - len(new), 'picture')} of {len(pictures)} done before")
@@ -80,12 +82,12 @@ def there(out, key, digest):
     return found is not None and found.model == digest
 
 
-def of_command_line(chosen):
+def of_command_line(chosen, frames):
     """The Wanted that PICTURES stand for."""
-    from toolkit.pixels import decode
+    from toolkit.pixels import sources
 
-    found = named.listed(chosen.pictures, chosen.cache_dir)
-    return [Wanted(one.name, None, lambda path=one.path: decode.read_bytes(path)) for one in found]
+    found = named.listed(chosen.pictures, chosen.cache_dir, frames)
+    return [Wanted(one.name, None, lambda path=one.path: sources.read(path)) for one in found]
 
 
 def of_run(chosen, home, classes):
@@ -182,7 +184,7 @@ def looked_at(one, wanted):
     size, rule = wanted["height"], wanted["resize"]
     try:
         source = one.read()
-        pixels = decode.decode(source, Depth(**wanted.get("depth") or {})).pixels
+        pixels = decode.decode(source, Depth(**wanted.get("depth") or {}), wanted["frames"]).pixels
     except decode.Unreadable as error:
         return None, str(error) or "cannot be read"
     place = resize.place(pixels.shape[1], pixels.shape[0], size, rule)

@@ -8,6 +8,7 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 
+from toolkit import quantities
 from toolkit.commandline import allowed, fits, typed
 from toolkit.errors import OptionError
 from toolkit.quantities import STAGES, rates, seconds, size
@@ -35,6 +36,7 @@ def positional(help, default=dataclasses.MISSING, many=False):
 
 
 NO_WAIT = "refuse to start, instead of waiting, while another run computes on the same device"
+FRAMES = "which of a file's several frames, pages or slices is the picture"
 DATA = "folder of class folders, folder with train/val/test, CSV/TSV/Parquet table, MedMNIST .npz, a zip of these"
 
 
@@ -111,6 +113,8 @@ class Look:
     channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
     depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, "
                         "percentiles, or two values LOW..HIGH")
+    frames: str = option("auto", f"{FRAMES}: auto (the first; of a NIfTI volume the middle one), first, middle, a "
+                         "number from 0 on, or all, each a picture of its own")
     resize: str = option("squash", "how a picture becomes square: crop the middle, squash, or pad",
                          choices=("crop", "squash", "pad"))
 
@@ -121,18 +125,9 @@ class Look:
         if self.validation + self.test > 0.8:
             raise OptionError(f"--validation {self.validation} and --test {self.test} leave less than a fifth of the "
                               "pictures to train on; lower one of them.")
-        if self.depth != "auto":
-            self.check_depth()
+        quantities.depth(self.depth)
+        quantities.frames(self.frames)
         super().check()
-
-    def check_depth(self):
-        """Refuse what is no depth rule."""
-        from toolkit.pixels.depth import Depth  # with NumPy, which --help does without
-
-        try:
-            Depth.of(self.depth)
-        except ValueError as error:
-            raise OptionError(f"--depth {self.depth!r}: {error}.") from None
 
 
 @dataclass(frozen=True)
@@ -249,10 +244,12 @@ class Predict:
     cache_dir: str | None = option(None, "folder in which a zip is unpacked (default: TOOLKIT_STORE, else "
                                    "~/.cache/toolkit/store)")
     batch_size: int = option(32, "pictures at a time", low=1, high=1024)
+    frames: str | None = option(None, f"{FRAMES}, as for check (default: as the model learnt)")
     debug: bool = option(False, "show the traceback of an error")
 
     def check(self):
         """Refuse a call without a model or without pictures."""
+        quantities.frames(self.frames)
         if not self.model or not self.pictures:
             raise OptionError("MODEL and at least one picture or folder are wanted: "
                               "python -m toolkit.predict RUN PICTURES...")
@@ -270,11 +267,13 @@ class Heatmaps:
                               "is the first 16 characters of a picture's sha256")
     limit: int = option(48, "most pictures where none is named", low=1, high=1_000_000)
     out: str | None = option(None, "folder to write to (default: heatmaps in the run folder)")
+    frames: str | None = option(None, f"{FRAMES}, as for check (default: as the model learnt)")
     cache_dir: str | None = option(None, "folder in which a zip is unpacked (default: as for predict)")
     debug: bool = option(False, "show the traceback of an error")
 
     def check(self):
         """Refuse a call without a model, what is no key, and two ways to name pictures."""
+        quantities.frames(self.frames)
         if not self.model:
             raise OptionError("MODEL is wanted: python -m toolkit.heatmaps RUN [PICTURES...]")
         if self.only is not None and not re.fullmatch(r"[0-9a-f]{16}(,[0-9a-f]{16})*", self.only):
@@ -289,10 +288,12 @@ class Evaluate(Data, Work):
 
     model: str = positional("run folder, or its model.keras or model.json", default="")
     data: str = positional(DATA, default="")
+    frames: str | None = option(None, f"{FRAMES}, as for check (default: as the model learnt)")
     no_wait: bool = option(False, NO_WAIT)
 
     def check(self):
         """Refuse a call without a model or without data."""
+        quantities.frames(self.frames)
         super().check()
         if not self.model or not self.data:
             raise OptionError("MODEL and DATA are wanted: python -m toolkit.evaluate RUN PICTURES")

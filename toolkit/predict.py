@@ -5,7 +5,6 @@ row, with the reason as its error. Folders are walked by name, below too, and so
 unpacked into the store; the order of rows is that of the command line. Needs neither the training data nor a network.
 """
 
-import hashlib
 import itertools
 import os
 import sys
@@ -31,14 +30,16 @@ def main(arguments):
     for option, path in [("--out", out)] * bool(out) + (
             [("--thumbnails", kept.path), ("--thumbnails", kept.manifest)] if kept else []):
         refuse_out(option, path)
-    artifact.located(Path(chosen.model))  # a wrong name is said before TensorFlow is loaded
-    pictures = listed(chosen.pictures, chosen.cache_dir)
+    known = artifact.read_facts(artifact.located(Path(chosen.model))[1])  # before TensorFlow is loaded
+    frames = chosen.frames or known["input"].get("frames", "auto")
+    pictures = listed(chosen.pictures, chosen.cache_dir, frames)
     tell(f"{count(len(pictures), 'picture')} to look at; the model is being loaded")
     device.before_import("auto")
     device.use("auto")
     model, facts = artifact.load(Path(chosen.model))
     check_input(facts["input"])
 
+    facts["input"]["frames"] = frames
     answers = predictions(model, facts, pictures, chosen.batch_size, kept)
     rows = kept.through(answers) if kept else list(answers)
     write(out, ["path", "predicted", "confidence", *(f"p_{name}" for name in facts["classes"]), "error"], rows)
@@ -78,22 +79,22 @@ def batch(model, facts, pictures, kept=None):
     """Rows of one batch of Found."""
     import numpy as np
 
-    from toolkit.pixels import decode, resize
+    from toolkit.pixels import decode, resize, sources
     from toolkit.pixels.depth import Depth
 
     wanted, pixels, faults, classes = facts["input"], [], [], facts["classes"]
     depth = Depth(**wanted.get("depth") or {})
     for found in pictures:
-        data, picture, fault = b"", None, None
+        source, picture, fault = None, None, None
         try:
-            data = decode.read_bytes(found.path)
-            picture = decode.decode(data, depth)
+            source = sources.read(found.path)
+            picture = decode.decode(source, depth, wanted.get("frames", "auto"))
             pixels.append(resize.fit(picture.pixels, wanted["height"], wanted["channels"], wanted["resize"]))
         except decode.Unreadable as error:
             fault = str(error) or "cannot be read"
         faults.append(fault)
         if kept:
-            kept.add(found, data, picture, pixels[-1] if picture else None, wanted["resize"])
+            kept.add(found, source, picture, pixels[-1] if picture else None, wanted["resize"])
     outputs, rows = iter(model.predict_on_batch(np.stack(pixels)) if pixels else ()), []
     for found, fault in zip(pictures, faults):
         if fault:
@@ -119,11 +120,11 @@ class Kept:
         self.path, self.manifest = path, path.with_name(FILES["manifest"])
         self.rows, self.waiting = [], []
 
-    def add(self, found, data, picture, square, resize):
-        """A picture: its bytes, as it was read (None where it cannot be), and what the model sees of it."""
-        from toolkit.pixels import thumbnails
+    def add(self, found, source, picture, square, resize):
+        """A picture: its bytes or frame, as it was read (None where it cannot be), and what the model sees of it."""
+        from toolkit.pixels import batches, thumbnails
 
-        digest = hashlib.sha256(data).hexdigest() if data else ""
+        digest = batches.digest(source) if source else ""
         height, width = picture.pixels.shape[:2] if picture else (None, None)
         self.rows.append([found.name, shown(found.path.absolute()), digest, width, height,
                           picture and picture.mode, picture and "; ".join(picture.notes)])

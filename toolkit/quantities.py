@@ -1,6 +1,7 @@
 """Times, sizes and rates as people write them."""
 
 import re
+from contextlib import contextmanager
 
 from toolkit.errors import OptionError
 
@@ -47,3 +48,29 @@ def size_in_words(number):
         if number >= unit:
             return f"{number / unit:.3g} {name}"
     return f"{number} bytes"
+
+
+def depth(text):
+    """Refuse what is no rule for more than 8 bits."""
+    if text != "auto":
+        from toolkit.pixels.depth import Depth  # with NumPy, which --help does without
+
+        with _refusing(f"--depth {text!r}"):
+            Depth.of(text)
+
+
+def frames(text):
+    """Refuse what is no rule for files of several frames; None is one."""
+    if text not in (None, "auto"):
+        from toolkit.pixels.frames import checked
+
+        with _refusing(f"--frames {text!r}"):
+            checked(text)
+
+
+@contextmanager
+def _refusing(what):
+    try:
+        yield
+    except ValueError as error:
+        raise OptionError(f"{what}: {error}.") from None

@@ -55,7 +55,7 @@ async function walk(entry) {
 
 async function begin(state, files) {
   const { data } = state
-  const suffix = path => (path.match(/\.[^./]+$/) ?? [""])[0].toLowerCase()
+  const suffix = path => (path.match(/(\.nii)?\.[^./]+$/i) ?? [""])[0].toLowerCase()
   const hidden = path => path.split("/").some(name => name.startsWith(".") || data.litter.includes(name.toLowerCase()))
   const seen = files.filter(({ path }) => !hidden(path))
   const wanted = seen.filter(({ path, file }) => data.suffixes.includes(suffix(path)) && file.size &&

@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from toolkit.data.folders import walked
-from toolkit.data.reading import PARTS, SUFFIXES, count, listed
+from toolkit.data.reading import PARTS, count, is_picture, listed
 
 PICTURES = ("images", "image", "imgs", "img", "pictures", "jpegimages")  # folders of pictures, in any case
 SPLITS = ("split.csv", "splits.csv", "index.csv")
@@ -15,7 +15,7 @@ class Files:
     def __init__(self, root):
         self.root, self.left_out = Path(root), []
         self.all = walked(self.root, self.left_out)
-        self.pictures = [path for path in self.all if PurePosixPath(path).suffix.lower() in SUFFIXES]
+        self.pictures = [path for path in self.all if is_picture(path)]
         self.known, self.names = set(self.pictures), {}
         for path in self.pictures:
             self.names.setdefault(PurePosixPath(path).name, []).append(path)

@@ -7,9 +7,9 @@ content; what is passed over is counted with its reason.
 import os
 from pathlib import Path
 
-from toolkit.data.reading import PARTS, SUFFIXES, Reading, count, listed
+from toolkit.data.reading import PARTS, Reading, count, is_picture, listed
 from toolkit.errors import DataError
-from toolkit.pixels.decode import read_bytes
+from toolkit.pixels import sources
 
 LITTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin", "icon\r"}
 
@@ -42,7 +42,7 @@ def read(root):
         raise DataError(_nothing(root, files, left_out))
     left_out += [(_relative(file, root), "outside the class folders") for file in files]
     table = pandas.DataFrame(rows, columns=["path", "label", "split", "group"], dtype=object)
-    return Reading(table, lambda path: read_bytes(root / path), "split folder" if split else "folder", root,
+    return Reading(table, lambda path: sources.read(root / path), "split folder" if split else "folder", root,
                    tuple(left_out), empty=tuple(sorted(name for name, n in found.items() if not n)))
 
 
@@ -96,7 +96,7 @@ def _pictures(folder, root, left_out):
     folders, files = _inside(folder, root, left_out)
     pictures = []
     for file in files:
-        if file.suffix.lower() in SUFFIXES:
+        if is_picture(file):
             pictures.append(_relative(file, root))
         else:
             left_out.append((_relative(file, root), _other(file)))
@@ -116,7 +116,7 @@ def _relative(path, root):
 
 def _nothing(root, files, left_out):
     """Why no picture was found in class folders."""
-    direct = [file for file in files if file.suffix.lower() in SUFFIXES]
+    direct = [file for file in files if is_picture(file)]
     tables = [file for file in files if file.suffix.lower() in (".csv", ".tsv", ".parquet")]
     if tables:
         return f"{root} has no class folders, but a table: pass {tables[0]} instead of the folder."

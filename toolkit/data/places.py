@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.data import manifest
-from toolkit.data.reading import SUFFIXES
+from toolkit.data.reading import is_picture
 from toolkit.errors import DataError
 
 MOST = 2000             # entries of a folder that are looked at
@@ -73,7 +73,7 @@ def inside(folder):
                     folders.append(entry.name)
                 elif suffix in KINDS:
                     files.append(entry.name)
-                pictures += suffix in SUFFIXES
+                pictures += is_picture(entry.name)
             more = next(entries, None) is not None
     except OSError as error:
         raise DataError(f"{folder} cannot be opened: {error.strerror}.") from None

@@ -1,16 +1,22 @@
 """What every reader of a format gives back, and what several of them need."""
 
 import unicodedata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Callable, NamedTuple
 
 TASKS = ("classification", "multi-label", "regression", "ordinal", "detection", "segmentation")
 LISTED = 20  # names shown in a message, the rest as a count
 SUFFIXES = frozenset(
     ".png .apng .jpg .jpeg .jpe .jfif .mpo .tif .tiff .bmp .dib .gif .webp .avif .jp2 .j2k .jpx .ppm .pgm .pbm .pnm"
-    " .dcm .dicom .ima".split())
+    " .dcm .dicom .ima .nii .nii.gz".split())
 PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
          "validation": "validation", "dev": "validation", "test": "test", "testing": "test"}
+
+
+def is_picture(name):
+    """Whether the name of a file ends as a picture's does."""
+    ends = [suffix.lower() for suffix in PurePath(name).suffixes[-2:]]
+    return "".join(ends[-1:]) in SUFFIXES or "".join(ends) in SUFFIXES
 
 
 class Box(NamedTuple):

@@ -14,7 +14,7 @@ from toolkit.data.reading import PARTS, Reading, count, listed
 from toolkit.data.spreadsheet import csv_plain
 from toolkit.data.targets import BETWEEN
 from toolkit.errors import DataError, OptionError
-from toolkit.pixels.decode import read_bytes
+from toolkit.pixels import sources
 
 SYNONYMS = {"path": ("file", "filename", "file_name", "image", "image_path", "img", "filepath", "file_path"),
             "label": ("class", "category", "target", "diagnosis")}
@@ -50,7 +50,7 @@ def read(path, root=None, *, path_column="path", label_column="label", split_col
     for name in frame.columns:
         if name not in used:
             rows[f"table_{name}" if name in OWN else name] = frame[name]
-    return Reading(rows, lambda name: read_bytes(root / name), "table", root, (), tuple(faults), tuple(notes),
+    return Reading(rows, lambda name: sources.read(root / name), "table", root, (), tuple(faults), tuple(notes),
                    task="multi-label" if delimiter else "classification", classes=many if delimiter else (),
                    delimiter=delimiter)
 
@@ -226,7 +226,7 @@ def _paths(paths, root, faults):
         folder, name = os.path.split(place)
         if folder not in real_folders:  # one look-up a folder: tables have thousands of files in few folders
             real_folders[folder] = os.path.realpath(folder)
-        real = os.path.join(real_folders[folder], name)
+        real = sources.named(os.path.join(real_folders[folder], name))[0]  # of scan.nii.gz#12 the file
         real = os.path.realpath(real) if name in ("..", ".") or os.path.islink(real) else real
         if os.path.commonpath([real_root, real]) != real_root:
             outside.append(text)

@@ -138,9 +138,10 @@ def _converted(case):
 
 def _kind(note):
     """A note without the numbers that differ from picture to picture."""
-    for begin in ("floating point", "integers", "turned upright"):
+    for begin in ("floating point", "integers", "turned upright", "frame "):
         if note.startswith(begin):
-            return {"integers": "integers with negative values, scaled by range"}.get(begin, begin)
+            return {"integers": "integers with negative values, scaled by range",
+                    "frame ": "one of several frames or pages"}.get(begin, begin)
     return note
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from toolkit.data import splits
 from toolkit.data.reading import count
 from toolkit.doctor.findings import Finding
+from toolkit.pixels.frames import files
 
 EXAMPLES = 3
 PARTS = "train, validation and test"
@@ -20,7 +21,7 @@ def across_splits(case):
         return
     copies = splits.bind(*_hashes(case.rows))
     found = {"pictures across splits": [], "groups across splits": []}
-    for rows in splits.leaks(given, splits.bind(case.rows["group"], *_hashes(case.rows))):
+    for rows in splits.leaks(given, splits.bind(case.rows["group"], files(case.rows["path"]), *_hashes(case.rows))):
         found["pictures across splits" if splits.leaks(given[rows], copies[rows]) else
               "groups across splits"].append(rows)
     for check, bundles in found.items():

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from toolkit.errors import DataError, OptionError
-from toolkit.pixels import decode, resize
+from toolkit.pixels import decode, frames, resize, sources
 from toolkit.pixels.depth import Depth
 
 # facts of a picture that need it decoded
@@ -20,7 +20,7 @@ AHEAD = 16  # pictures that wait to be kept, at most
 
 
 def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=None, depth=Depth(),
-            hidden=lambda number: ""):
+            hidden=lambda number: "", frame="auto"):
     """FACTS of every picture of `samples` (`len`, and `read(i)` -> bytes or array), a DataFrame row by row.
 
     `fingerprint` is a hash of the decoded pixels: equal where two files show the same picture in other bytes. `span`
@@ -28,8 +28,8 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
     patient), the same text for the same number. `bytes` is the size of the file, 0 where an array came; `camera` the
     maker and model of the device, or "". `error` is "" or why the file cannot be read: unreadable pictures are rows
     with an error, never an exception. shelf: keeps the pixels, uint8 (size, size, channels), and KEPT by sha256 (`in`,
-    facts(key), put(keys, arrays, facts), flush()); what it has is not decoded again. progress(done, of) is called after
-    each. Raises OptionError for a wrong rule, size or channels.
+    facts(key), put(keys, arrays, facts), flush()); what it has is not decoded again. frame: as in `decode.decode`.
+    progress(done, of) is called after each. Raises OptionError for a wrong rule, size or channels.
     """
     import pandas
 
@@ -38,7 +38,7 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
                           f" 1 pixel or more, 1 or 3 channels, rule {', '.join(resize.RULES)}.")
 
     def one(index):
-        return _one(samples, index, shelf, size, channels, rule, depth, hidden)
+        return _one(samples, index, shelf, size, channels, rule, depth, hidden, frame)
 
     rows = []
     for facts, pixels in _in_order(one, len(samples), workers):
@@ -49,17 +49,19 @@ def prepare(samples, size, channels, rule, workers=None, progress=None, shelf=No
             progress(len(rows), len(samples))
     if shelf is not None:
         shelf.flush()
+    sources.forget()
     return pandas.DataFrame(rows, columns=list(FACTS))
 
 
-def decoded(samples, names, indices, keys, size, channels, rule, workers=None, depth=Depth()):
+def decoded(samples, names, indices, keys, size, channels, rule, workers=None, depth=Depth(), frame="auto"):
     """Pixels uint8 (n, size, size, channels) of the pictures `indices`, read once more.
 
     names: of all pictures; keys: sha256 of these. DataError where a file is not what it was.
     """
     pixels = []
     for index, (facts, picture) in zip(indices, _in_order(
-            lambda place: _one(samples, indices[place], None, size, channels, rule, depth), len(indices), workers)):
+            lambda place: _one(samples, indices[place], None, size, channels, rule, depth, frame=frame), len(indices),
+            workers)):
         if facts["error"] or facts["sha256"] != keys[len(pixels)]:
             raise DataError(f"{names[index]} was changed while the run was reading it; leave the pictures as "
                             "they are and run again.")
@@ -107,7 +109,7 @@ def _in_order(one, count, workers):
             yield waiting.popleft().result()
 
 
-def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda number: ""):
+def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda number: "", frame="auto"):
     """(facts of a picture, its pixels; None where it is unreadable or the shelf has them)."""
     sha256 = ""
     try:
@@ -115,12 +117,12 @@ def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda numbe
         sha256 = digest(source)
         if shelf is not None and sha256 in shelf:
             return {"sha256": sha256, "error": "", **dict(zip(KEPT, shelf.facts(sha256)))}, None
-        picture = decode.decode(source, depth)
+        picture = decode.decode(source, depth, frame)
         height, width = picture.pixels.shape[:2]
         facts = {"fingerprint": hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest(),
                  "width": width, "height": height, "mode": picture.mode, "note": "; ".join(picture.notes),
                  "span": picture.span.text() if picture.span else "", "patient": hidden(picture.patient),
-                 "bytes": len(source) if isinstance(source, bytes) else 0, "camera": picture.camera}
+                 "bytes": size_of(source), "camera": picture.camera}
         return {"sha256": sha256, "error": "", **facts}, resize.fit(picture.pixels, size, channels, rule)
     except decode.Unreadable as reason:
         error = str(reason)
@@ -130,8 +132,16 @@ def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda numbe
 
 
 def digest(source):
-    """The sha256 of a picture, by its bytes or its array."""
+    """The sha256 of a picture, by its bytes or its array; of a frame, by its file's and its number."""
+    if isinstance(source, frames.Frame):
+        return source.file.digest(source.number)
     return hashlib.sha256(source if isinstance(source, bytes) else _array_bytes(source)).hexdigest()
+
+
+def size_of(source):
+    """Bytes of the file of a picture; 0 of an array."""
+    return len(source.file.data if isinstance(source, frames.Frame) else source) if not isinstance(
+        source, np.ndarray) else 0
 
 
 def _array_bytes(array):

@@ -6,15 +6,17 @@
 | EXIF orientation | applied: the picture stands as the camera was held |
 | 8-bit grey or colour | unchanged; grey keeps one channel, colour has three |
 | more than 8 bits, negative values, floating point | to 0..255 by one rule for all pictures of a data set (`--depth`) |
-| 16-bit grey with alpha | the high byte of each value |
+| PNG of 16-bit grey with alpha | the high byte of each value |
 | NaN, infinities | NaN and -inf to 0, +inf to 255; refused where no value is finite |
 | 1 bit | 0 and 255 |
 | palette | applied, three channels |
 | alpha, transparent colour | laid over white; an alpha that is 0 everywhere is ignored |
 | CMYK, YCbCr, Lab, HSV | converted to RGB, CMYK and RGB through the embedded colour profile where there is one |
 | colour profile other than sRGB | converted to sRGB; a broken or grey profile is ignored |
+| TIFF of other numbers (signed, 16 and 64-bit floating point, colour beyond 16 bits) | the same, through tifffile |
 | DICOM, where pydicom is installed | modality table, window, inversion, palette applied; padding black |
-| animation, pages, frames | the first |
+| NIfTI (.nii, .nii.gz), where nibabel is installed | slices, turned as radiologists show them, scaled |
+| animation, pages, frames, slices | one of them, or each as a picture of its own (`--frames`) |
 | more than 100 megapixels (16-bit colour: 50), or a side above 65,500 | refused from the header, before decoding |
 | above 16 megapixels and 200 bytes of pixels for each byte of the file | refused as a decompression bomb |
 | truncated, checksum wrong (PNG), empty, not a picture | refused, by name of what it is |
@@ -30,13 +32,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
+from toolkit.pixels import cameras, colours, dicom, foreign, frames, nifti, tiff
 from toolkit.pixels import depth as depths
-from toolkit.pixels import cameras, dicom, foreign
+from toolkit.pixels.values import Refused
 
-DECODER = "2: EXIF applied, depth by one rule, alpha over white, profiles to sRGB, DICOM windows"
+DECODER = "3: EXIF applied, depth by one rule, alpha over white, profiles to sRGB, windows of each DICOM frame, NIfTI"
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM")
+JPEG = b"\xff\xd8\xff"
 MAX_PIXELS = 100_000_000
 MAX_SIDE = 65_500
 SAFE_PIXELS = 16_000_000  # so few are decoded in any case, whatever the file's size
@@ -66,20 +70,43 @@ class Picture(NamedTuple):
     camera: str = ""
 
 
-def decode(source, depth=depths.Depth(), frame=0):
-    """`source`: bytes, Path, or array (height, width[, 1, 3 or 4]) -> Picture. Raises Unreadable.
+def decode(source, depth=depths.Depth(), frame=frames.RULES[0]):
+    """`source`: bytes, Path, frames.Frame, or array (height, width[, 1, 3 or 4]) -> Picture. Raises Unreadable.
 
-    depth: the rule for more than 8 bits, see `pixels.depth`. frame: which page of a TIFF or frame of an animation or a
-    DICOM file, counted from 0.
+    depth: the rule for more than 8 bits, see `pixels.depth`. frame: which page, frame or slice, by a rule of
+    `pixels.frames` or as int, counted from 0; a Frame says itself which it is.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, depth)
-    data = source if isinstance(source, bytes) else read_bytes(source)
+    if isinstance(source, frames.Frame):
+        held, frame = source
+    else:
+        held = frames.Held(source if isinstance(source, bytes) else read_bytes(source))
     try:
-        return _from_dicom(data, depth, frame) if dicom.is_dicom(data) else _from_bytes(data, depth, frame)
+        if dicom.is_dicom(held.data):
+            return _from_values(dicom.read(held.data, frame, depth.windowed, _check_size), depth)
+        return _from_nifti(held, depth, frame) if nifti.is_nifti(held.data) else _from_bytes(held, depth, frame)
+    except Refused as reason:
+        raise Unreadable(str(reason)) from None
     except (Unreadable, MemoryError):
         raise
     except Exception as error:  # Pillow's plug-ins raise anything from SyntaxError to struct.error on damaged bytes
+        raise Unreadable(f"damaged or cut short ({_short(error)})") from None
+
+
+def count(data):
+    """How many frames, pages or slices the bytes of a file hold that `decode` reads. Raises Unreadable."""
+    try:
+        if dicom.is_dicom(data):
+            return frames.few(dicom.count(data))
+        if nifti.is_nifti(data):
+            return frames.few(nifti.count(nifti.opened(data)))
+        return _pages(opened(data), data) if data[:3] != JPEG else 1
+    except Refused as reason:
+        raise Unreadable(str(reason)) from None
+    except (Unreadable, MemoryError):
+        raise
+    except Exception as error:
         raise Unreadable(f"damaged or cut short ({_short(error)})") from None
 
 
@@ -98,22 +125,55 @@ def read_bytes(path):
         raise Unreadable(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
 
 
-def _from_bytes(data, depth, frame):
+def opened(data):
+    """A Pillow image of the bytes of a file, not decoded yet; None of a TIFF that Pillow cannot read."""
     if not data:
         raise Unreadable("empty file (0 bytes)")
     try:
-        image = Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN])
+        return Image.open(io.BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN])
     except Image.DecompressionBombError:
         raise Unreadable(f"far more than {MAX_PIXELS // 10**6} megapixels; refused before decoding") from None
     except Image.UnidentifiedImageError:
+        if tiff.is_tiff(data):
+            return None
         raise Unreadable(foreign.name(data)) from None
-    notes = []
-    _turn_to(image, frame, notes)
+
+
+def _pages(image, data):
+    """How many frames or pages there are. Raises Refused where they are too many."""
+    if image is None or image.format == "TIFF":
+        return tiff.count(data)
+    if image.format == "GIF":
+        return frames.few(frames.of_gif(data))
+    return frames.few(getattr(image, "n_frames", 1)) if image.format != "MPO" else 1
+
+
+def _from_bytes(held, depth, wanted):
+    """A Picture through Pillow; a file that is held for its other frames stays open at the one that was read last."""
+    with held.lock:
+        image = held.kept.pop("image", None)
+        if image is None or image.tell() >= wanted:
+            image = opened(held.data)
+        several = tiff.count(held.data) > 1 if image is None else image.format != "MPO" and getattr(
+            image, "is_animated", False)
+        number, note = frames.pick(wanted, several, lambda: _pages(image, held.data))
+        notes = [note] if note else []
+        if image is not None and number:
+            image.seek(number)
+        if image is None or image.format == "TIFF" and tiff.misread(image):
+            return _from_values(tiff.read(held.data, number, notes, _check_size), depth)
+        if several and isinstance(wanted, int):
+            held.kept["image"] = image
+        return _picture(image, held.data, depth, notes)
+
+
+def _picture(image, data, depth, notes):
+    """The Picture of an opened image at the frame where it stands."""
     deep_colour = depths.is_deep_colour(image)
     _check_size(*image.size, MAX_PIXELS // (2 if deep_colour else 1))
     _check_expansion(image, len(data), 2 if deep_colour else 1)
     mode, span = image.mode, None
-    if image.format == "PNG":
+    if image.format == "PNG" and not image.tell():
         Image.open(io.BytesIO(data), formats=["PNG"]).verify()  # checksums of all chunks, which load() skips
     if deep_colour:
         mode += ";16"
@@ -122,39 +182,33 @@ def _from_bytes(data, depth, frame):
     image.load()
     _check_size(*image.size)  # a frame may be larger than its header said
     camera = cameras.of(image)
-    image = _upright(image, notes)
+    image = colours.upright(image, notes)
     if image.mode[0] in "IF":
         return Picture(*_grey(image, depth, notes, mode), camera=camera)
-    return Picture(_to_pixels(image, notes), mode, tuple(notes), span, camera=camera)
-
-
-def _turn_to(image, frame, notes):
-    """Seek the frame, and say that there are others."""
-    if not getattr(image, "is_animated", False):
-        if frame:
-            raise Unreadable(f"frame {frame} was wanted, and there is one")
-        return
-    notes.append(f"frame {frame} of several" if frame else "first of several frames or pages")
-    if frame:
-        try:
-            image.seek(frame)
-        except EOFError:
-            raise Unreadable(f"frame {frame} was wanted, and there are fewer, counted from 0") from None
+    return Picture(colours.pixels(image, notes), mode, tuple(notes), span, camera=camera)
 
 
 def _grey(image, depth, notes, mode):
     """The fields of a Picture of one number a pixel, more than 8 bits each."""
     if image.mode not in ("I", "F", "I;16", "I;16L", "I;16B", "I;16N"):
         raise Unreadable(f"pixel mode {image.mode} is not known")
-    pixels, span = _deep(depth, lambda top, bottom: _band(image, top, bottom), (image.height, image.width), notes)
+    pixels, span = _deep(depth, lambda top, bottom: colours.band(image, top, bottom), (image.height, image.width),
+                         notes)
     return pixels, mode, tuple(notes), span
 
 
-def _from_dicom(data, depth, frame):
-    try:
-        found = dicom.read(data, frame, depth.windowed, _check_size)
-    except dicom.Refused as reason:
-        raise Unreadable(str(reason)) from None
+def _from_nifti(held, depth, wanted):
+    with held.lock:
+        volume = held.kept.get("volume") or nifti.opened(held.data)
+        if isinstance(wanted, int):
+            held.kept["volume"] = volume
+    several = nifti.count(volume)
+    number, note = frames.pick(wanted, several > 1, lambda: several, volume=True)
+    return _from_values(nifti.read(volume, number, [note] if note else [], _check_size), depth)
+
+
+def _from_values(found, depth):
+    """The Picture of a values.Values."""
     notes, values = list(found.notes), found.array
     if found.padding is not None:
         values = np.where(found.padding, np.nan, values)
@@ -162,7 +216,9 @@ def _from_dicom(data, depth, frame):
     own = None if found.low is None else (found.low, found.high)
     channels = 3 if values.ndim == 3 else 1
     pixels, span = _deep(depth, lambda top, bottom: values[top:bottom], values.shape[:2], notes, channels, own=own,
-                         negative=found.negative, holes=found.padding is not None)
+                         negative=found.negative, holes="" if found.padding is None else found.array.dtype.kind)
+    if found.alpha is not None:
+        pixels = colours.array(colours.over_white(Image.fromarray(np.dstack([pixels, found.alpha])), notes))
     return Picture(pixels, found.mode, tuple(notes), span, found.patient, found.camera)
 
 
@@ -181,96 +237,11 @@ def _check_expansion(image, size, depth_bytes):
         raise Unreadable(f"{image.width} x {image.height} pixels in {size:,} bytes: a decompression bomb")
 
 
-def _upright(image, notes):
-    """Apply EXIF orientation; TIFF has had it applied by Pillow in load()."""
-    try:
-        orientation = image.getexif().get(0x0112, 1)
-        if orientation in range(2, 9):
-            image = ImageOps.exif_transpose(image)
-            notes.append(f"turned upright (EXIF orientation {orientation})")
-    except Exception:  # hostile EXIF: the pixels are whole, only their turn is unknown
-        notes.append("EXIF data damaged, orientation not applied")
-    return image
-
-
-def _to_pixels(image, notes):
-    mode = image.mode
-    if mode == "1":
-        notes.append("1-bit: 0 and 255")
-        image = image.convert("L")
-    elif mode in ("P", "PA"):
-        notes.append("palette applied")
-        image = image.convert("RGBA" if mode == "PA" or "transparency" in image.info else "RGB")
-    elif mode in ("L", "RGB") and "transparency" in image.info:
-        image = image.convert(mode + "A")
-    elif mode in ("La", "RGBa"):
-        image = image.convert(mode.upper())
-    image = _colours(image, notes)
-    if image.mode in ("LA", "RGBA"):
-        image = _over_white(image, notes)
-    if image.mode not in ("L", "RGB"):
-        raise Unreadable(f"pixel mode {image.mode} is not known")
-    return _array(image)
-
-
-def _colours(image, notes):
-    """Anything coloured to RGB (alpha kept), through the embedded profile where it has one that is not sRGB."""
-    profile = image.info.get("icc_profile")
-    if image.mode in ("RGB", "RGBA", "CMYK") and profile and b"sRGB" not in profile[:4096] \
-            and b"s\0R\0G\0B" not in profile[:4096]:
-        try:
-            changed = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), _srgb(),
-                                                outputMode="RGB" if image.mode == "CMYK" else image.mode)
-            notes.append(f"{image.mode[:4]} converted to sRGB by its colour profile")
-            return changed
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            notes.append("colour profile not usable, ignored")
-    if image.mode == "LAB":
-        notes.append("Lab converted to RGB")
-        return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _srgb(), outputMode="RGB")
-    if image.mode in ("CMYK", "YCbCr", "HSV", "RGBX"):
-        notes.append(f"{image.mode} converted to RGB")
-        return image.convert("RGB")
-    return image
-
-
-def _srgb():
-    return ImageCms.createProfile("sRGB")
-
-
-def _over_white(image, notes):
-    alpha = image.getchannel("A")
-    low, high = alpha.getextrema()
-    solid = "L" if image.mode == "LA" else "RGB"
-    if high == 0:
-        notes.append("alpha is 0 everywhere, ignored")
-    elif low < 255:
-        notes.append("transparency laid over white")
-        white = Image.new(solid, image.size, "white")
-        white.paste(image.convert(solid), mask=alpha)
-        return white
-    if "transparency" in image.info:
-        image.info.pop("transparency")
-    return image.convert(solid)
-
-
 def _deep(depth, band, shape, notes, channels=1, **more):
     try:
         return depth.pixels(band, shape, notes, channels, **more)
     except ValueError:
         raise Unreadable("no finite value: every pixel is NaN or infinite") from None
-
-
-def _band(image, top, bottom):
-    return np.asarray(image.crop((0, top, image.width, bottom)))
-
-
-def _array(image):
-    """uint8 (height, width, 1 or 3), copied in bands: a whole copy of 100 megapixels would double the memory."""
-    pixels = np.empty((image.height, image.width, len(image.mode)), np.uint8)
-    for top, bottom in depths.bands(image.height, image.width):
-        pixels[top:bottom] = _band(image, top, bottom).reshape(bottom - top, image.width, -1)
-    return pixels
 
 
 def _from_array(array, depth):
@@ -288,7 +259,7 @@ def _from_array(array, depth):
     elif array.dtype != np.uint8:
         pixels, span = _deep(depth, lambda top, bottom: array[top:bottom], (height, width), notes, channels)
     if channels == 4:
-        pixels = _array(_over_white(Image.fromarray(np.ascontiguousarray(pixels)), notes))
+        pixels = colours.array(colours.over_white(Image.fromarray(np.ascontiguousarray(pixels)), notes))
     return Picture(np.ascontiguousarray(pixels), mode, tuple(notes), span)
 
 

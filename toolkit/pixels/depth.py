@@ -50,14 +50,15 @@ class Depth:
         """Whether a file's own window stands above the rule."""
         return self.rule == "auto"
 
-    def pixels(self, band, shape, notes, channels=1, own=None, negative=False, holes=False):
+    def pixels(self, band, shape, notes, channels=1, own=None, negative=False, holes=""):
         """`band(top, bottom)` -> numbers (rows, width[, channels]); (uint8 (height, width, channels), Span or None).
 
-        own: the ends that the file itself gives, which have no span. negative: high numbers are dark. holes: NaN is
-        meant. Raises ValueError where no value is finite.
+        own: the ends that the file itself gives, which have no span. negative: high numbers are dark. holes: the kind
+        of dtype (u, i, f) of the numbers where NaN stands for what is no picture. Raises ValueError where no value is
+        finite.
         """
         height, width = shape
-        span = extremes(band, height, width)
+        span = extremes(band, height, width, holes)
         if own:
             (low, high), sentence, known = own, "", None
         elif self.low is not None:
@@ -170,8 +171,8 @@ def bands(height, width):
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def extremes(band, height, width):
-    """Span of a picture. Raises ValueError where no value is finite."""
+def extremes(band, height, width, known=""):
+    """Span of a picture; known: the kind of its numbers, where NaN is none. Raises ValueError where none is finite."""
     low, high, finite = np.inf, -np.inf, True
     for top, bottom in bands(height, width):
         values = band(top, bottom)
@@ -184,7 +185,7 @@ def extremes(band, height, width):
             low, high = min(low, float(values.min())), max(high, float(values.max()))
     if high < low:
         raise ValueError("no finite value")
-    return Span("f" if kind == "f" else "i" if low < 0 else "u", low, high, finite)
+    return Span("f" if (known or kind) == "f" else "i" if low < 0 else "u", low, high, finite)
 
 
 def is_deep_colour(image):
@@ -199,6 +200,7 @@ def deep_colour(image, data, depth):
     time with the order swapped, gives both. Grey with alpha has no such raw mode and keeps the high byte.
     """
     low = Image.open(io.BytesIO(data), formats=[image.format])
+    low.seek(image.tell())
     order = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if np.little_endian else ";16L"}
     if "LA;16" in str(low.tile[0][3]):
         return image.convert("LA"), "16-bit grey with alpha: high byte of each value kept", None

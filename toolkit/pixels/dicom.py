@@ -2,12 +2,12 @@
 
 | what the header says | what is done |
 | --- | --- |
-| modality table, rescale slope and intercept | applied |
+| modality table, rescale slope and intercept | applied; those of the frame, where each has its own |
 | VOI table, window centre and width (the first of several) | applied, unless the user gave a depth rule |
 | MONOCHROME1 | high values are dark |
 | PALETTE COLOR, YBR | converted to RGB |
 | pixel padding | black, and left out where the range of values is looked for |
-| several frames | one is read: the first, or the one asked for |
+| several frames | one is read, by the rule of `frames` |
 
 Compressed pixels want decoders: RLE, JPEG, JPEG-LS and JPEG 2000 come with toolkit[dicom]; lossless JPEG wants
 pylibjpeg-libjpeg too, whose licence (GPL 3) is yours to accept. GDCM, which would read them all, is left aside even
@@ -18,38 +18,18 @@ import io
 import logging
 import sys
 import warnings
-from typing import NamedTuple
+import zlib
 
 import numpy as np
 
-from toolkit.pixels import cameras
+from toolkit.pixels import cameras, frames
+from toolkit.pixels.values import Refused, Values
 
 PREFIX = slice(128, 132)  # where DICM stands
 HINT = "pip install 'toolkit[dicom]'"
+OF_FRAME = ("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter", "WindowWidth", "VOILUTFunction")
+SAFE, MAX_EXPANSION, CHUNK = 2**26, 200, 2**24  # bytes unpacked: in any case, for each of the file, at a time
 SCREENS = ("US", "ES", "XC", "SC", "OT", "GM")  # modalities whose pictures often have text burnt into them
-
-
-class Refused(Exception):
-    """A DICOM file whose pixels are not to be had; the text is the reason and names nobody."""
-
-
-class Values(NamedTuple):
-    """Numbers of one frame (height, width[, 3]).
-
-    low, high: the numbers that the file itself means as black and white; None where it does not say. padding: mask of
-    what is no picture, or None. negative: whether high numbers are dark. mode: how they were stored. patient: the
-    patient's number, "" where there is none, not to be shown or kept. camera: as in `cameras.name`.
-    """
-
-    array: np.ndarray
-    low: float | None
-    high: float | None
-    negative: bool
-    padding: np.ndarray | None
-    mode: str
-    notes: tuple
-    patient: str
-    camera: str
 
 
 def is_dicom(data):
@@ -57,13 +37,13 @@ def is_dicom(data):
     return data[PREFIX] == b"DICM"
 
 
-def frames(data):
+def count(data):
     """How many pictures the bytes of a file hold. Raises Refused."""
-    return max(1, int(_dataset(data, pixels=False).get("NumberOfFrames") or 1))
+    return _several(_dataset(data, pixels=False))
 
 
-def read(data, frame=0, windowed=True, largest=None):
-    """Values of frame `frame` of the bytes of a file. Raises Refused.
+def read(data, frame=frames.RULES[0], windowed=True, largest=None):
+    """Values of frame `frame`, by a rule of `frames` or as int, of the bytes of a file. Raises Refused.
 
     windowed: whether the file's own window or VOI table is applied. largest(width, height): raises what it likes where
     so many pixels must not be decoded; asked before they are.
@@ -74,26 +54,45 @@ def read(data, frame=0, windowed=True, largest=None):
             raise Refused(f"a DICOM file without pixels ({_kind(found)})")
     if largest:
         largest(int(found.Columns), int(found.Rows))
-    several = max(1, int(found.get("NumberOfFrames") or 1))
-    if not 0 <= frame < several:
-        raise Refused(f"frame {frame} was wanted, and there are {several}, counted from 0")
-    stored, notes = _pixels(found, frame), []
-    if several > 1:
-        notes.append("first of several frames or pages" if frame == 0 else f"frame {frame} of several")
+    several = _several(found)
+    number, note = frames.pick(frame, several > 1, lambda: several)
+    stored, notes = _pixels(found, number), [note] if note else []
+    found = _of_frame(found, number)
     if _says(found, "BurnedInAnnotation") == "YES":
         notes.append("DICOM: text is burnt into the pixels, says the header")
     elif _says(found, "BurnedInAnnotation") != "NO" and _says(found, "Modality") in SCREENS:
         notes.append("DICOM: text may be burnt into the pixels, the header does not say")
     colours = _says(found, "PhotometricInterpretation")
-    mode = f"DICOM {colours} {found.get('BitsStored', '?')} bits"
+    facts = {"mode": f"DICOM {colours} {found.get('BitsStored') or 8 * stored.dtype.itemsize} bits",
+             "patient": _text(found, "PatientID"), "camera": _camera(found)}
     if stored.ndim == 3 or colours == "PALETTE COLOR":
         values, low, high = _coloured(found, stored, colours, notes)
-        return Values(values, low, high, False, None, mode, tuple(notes), _patient(found), _camera(found))
+        return Values(values, notes=tuple(notes), low=low, high=high, **facts)
     values, low, high = _grey(found, stored, windowed, notes)
     if colours == "MONOCHROME1":
         notes.append("DICOM: high values are dark")
-    return Values(values, low, high, colours == "MONOCHROME1", _padding(found, stored), mode, tuple(notes),
-                  _patient(found), _camera(found))
+    return Values(values, notes=tuple(notes), low=low, high=high, negative=colours == "MONOCHROME1",
+                  padding=_padding(found, stored), **facts)
+
+
+def _several(found):
+    try:
+        return max(1, int(found.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError):
+        return 1
+
+
+def _of_frame(found, number):
+    """The header with what its functional groups (PS3.3 C.7.6.16) say of a frame's values and window."""
+    groups = [*(found.get("SharedFunctionalGroupsSequence") or ())[:1],
+              *(found.get("PerFrameFunctionalGroupsSequence") or ())[number:number + 1]]
+    for group in groups:
+        for sequence in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+            for item in (group.get(sequence) or ())[:1]:
+                for element in item:
+                    if element.keyword in OF_FRAME:
+                        found[element.tag] = element
+    return found
 
 
 def _library():
@@ -112,9 +111,27 @@ def _library():
 def _dataset(data, pixels=True):
     pydicom = _library()
     try:
+        _refuse_bomb(pydicom, data)
         return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels)
+    except Refused:
+        raise
     except Exception as error:  # whatever a damaged file makes pydicom raise; its text may hold a name
         raise Refused(f"a DICOM file whose header is damaged ({type(error).__name__})") from None
+
+
+def _refuse_bomb(pydicom, data):
+    """Refuse a deflated file that grows beyond what a picture needs, which pydicom would unpack whole."""
+    file = io.BytesIO(data)
+    file.seek(PREFIX.stop)
+    meta = pydicom.filereader.read_dataset(file, False, True, stop_when=lambda tag, kind, length: tag >> 16 != 2)
+    if meta.get("TransferSyntaxUID") != pydicom.uid.DeflatedExplicitVRLittleEndian:
+        return
+    unpacked, left, most = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), max(SAFE, MAX_EXPANSION * len(data))
+    while left and not unpacked.eof:
+        most -= len(unpacked.decompress(left, CHUNK))
+        left = unpacked.unconsumed_tail
+        if most < 0:
+            raise Refused(f"a DICOM file of {len(data):,} bytes that unpacks to far more: a decompression bomb")
 
 
 def _pixels(found, frame):
@@ -138,10 +155,6 @@ def _pixels(found, frame):
         raise Refused(f"a DICOM file, but {reason}") from None
 
 
-def _patient(found):
-    return _text(found, "PatientID")
-
-
 def _camera(found):
     try:
         return cameras.name(_text(found, "Manufacturer"), _text(found, "ManufacturerModelName"))
@@ -158,33 +171,39 @@ def _grey(found, stored, windowed, notes):
     if ends:
         values = apply_voi_lut(values, found, index=0)
         notes.append("DICOM: the file's own window applied")
-    plain = stored.dtype.itemsize == 1 and values is stored  # counts of at most 8 bits need no rule
+    elif values.dtype.kind == "f" and stored.dtype.kind != "f" and (np.rint(values) == values).all():
+        values = values.astype(np.int64)  # rescaled by whole numbers: counts stay counts for the depth rule
+    plain = stored.dtype.itemsize == 1 and np.array_equal(values, stored)  # counts of at most 8 bits need no rule
     low, high = ends or ((0, 2 ** int(found.get("BitsStored", 8)) - 1) if plain and stored.dtype.kind == "u" else
                          (None, None))
     return values, low, high
 
 
 def _ends(found):
-    """The numbers that the file's window or VOI table gives for black and white; None where it has none."""
+    """The numbers that the file's window or VOI table gives for black and white; None where it has none that can be."""
     from pydicom.pixels import apply_windowing
 
-    if found.get("VOILUTSequence"):
-        return 0, 2 ** int(found.VOILUTSequence[0].LUTDescriptor[2]) - 1
-    if found.get("WindowCenter") is None or found.get("WindowWidth") is None:
+    try:
+        if found.get("VOILUTSequence"):
+            return 0, 2 ** int(found.VOILUTSequence[0].LUTDescriptor[2]) - 1
+        if found.get("WindowCenter") is None or found.get("WindowWidth") is None:
+            return None
+        with np.errstate(all="ignore"):
+            low, high = apply_windowing(np.array([-1e9, 1e9]), found, index=0)
+    except (ValueError, TypeError, IndexError, AttributeError):  # such as a width of 0
         return None
-    with np.errstate(all="ignore"):
-        low, high = apply_windowing(np.array([-1e9, 1e9]), found, index=0)
     return (float(low), float(high)) if high > low else None
 
 
 def _padding(found, stored):
     """Mask of the stored numbers that are no picture; None where there are none."""
-    value = found.get("PixelPaddingValue")
-    if not isinstance(value, int):
-        return None
-    ends = sorted((value, int(found.get("PixelPaddingRangeLimit", value))))
-    mask = (stored >= ends[0]) & (stored <= ends[1])
-    return mask if mask.any() and not mask.all() else None
+    for name in ("PixelPadding", "FloatPixelPadding", "DoubleFloatPixelPadding"):
+        value = found.get(f"{name}Value")
+        if isinstance(value, (int, float)):
+            ends = sorted((value, type(value)(found.get(f"{name}RangeLimit") or value)))
+            mask = (stored >= ends[0]) & (stored <= ends[1])
+            return mask if mask.any() and not mask.all() else None
+    return None
 
 
 def _coloured(found, stored, colours, notes):

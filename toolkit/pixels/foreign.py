@@ -10,6 +10,8 @@ MAGIC = (  # (offset, bytes, what it is and what to do)
     (4, b"ftypheic", "an HEIC photograph; save it as JPEG first"),
     (4, b"ftypmif1", "an HEIF photograph; save it as JPEG first"),
     (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"\x1f\x8b", "packed by gzip; unpack it first"),
+    (344, b"ni1\0", "a NIfTI header whose pixels lie in an .img file; save both as one .nii file"),
     (0, b"\xd0\xcf\x11\xe0", "a Windows system or office file"),
     (0, b"\x00\x05\x16\x07", "a macOS resource fork"),
     (0, b"\x89HDF", "an HDF5 file"),
@@ -34,7 +36,8 @@ def name(data):
         return "damaged: it begins like a picture but its header cannot be read"
     if _is_text(data[:2048]):
         return "text, not a picture"
-    return "not a picture in a format that is read (PNG, JPEG, TIFF, BMP, GIF, WEBP, AVIF, JPEG 2000, PPM)"
+    return ("not a picture in a format that is read (PNG, JPEG, TIFF, BMP, GIF, WEBP, AVIF, JPEG 2000, PPM, DICOM, "
+            "NIfTI)")
 
 
 def _headless_dicom(data):

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from toolkit.data import places
-from toolkit.data.reading import SUFFIXES
+from toolkit.data.reading import is_picture
 from toolkit.errors import DataError, OptionError, UntrustedError
 from toolkit.files import to_json, write_atomic
 from toolkit.run import FILES, now
@@ -81,7 +81,7 @@ def given(text):
         raise
     except DataError:
         path, kind = os.path.abspath(Path(text.strip().strip("\"'")).expanduser()), "picture"
-        if not os.path.isfile(path) or Path(path).suffix.lower() not in SUFFIXES:
+        if not os.path.isfile(path) or not is_picture(path):
             raise
     if kind not in ("folder", "zip", "picture"):
         raise DataError(f"{path} holds no new pictures: wanted a picture, a folder of pictures, or a zip of them.")

@@ -21,13 +21,13 @@ def jpeg(folder, key, side):
 
     A file that has been changed since the run is not the picture of that key.
     """
-    from toolkit.pixels import decode
+    from toolkit.pixels import batches, decode, sources
 
     for path in located(Path(folder), key):
         try:
-            data = decode.read_bytes(path)
-            if hashlib.sha256(data).hexdigest().startswith(key):
-                return encoded(decode.decode(data, depth(Path(folder))).pixels, side)
+            source = sources.read(path)
+            if batches.digest(source).startswith(key):
+                return encoded(decode.decode(source, depth(Path(folder)), frame(Path(folder))).pixels, side)
         except decode.Unreadable:
             continue
     return None
@@ -123,24 +123,44 @@ def digest(path, changed, size):
 
 
 def inside(root, name):
-    """The path `name` below `root`; None where it leaves it, by a link too."""
+    """The path `name` below `root`, of a file or of its frame; None where it leaves it, by a link too."""
+    from toolkit.pixels import sources
+
     try:
         root = root.resolve(strict=True)
-        path = (root / name).resolve(strict=True)
+        file, number = sources.named(root / name)
+        path = Path(file).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
         return None
-    return path if path.is_relative_to(root) else None
+    if not path.is_relative_to(root):
+        return None
+    return path if number is None else path.with_name(f"{path.name}#{number}")
+
+
+def frame(folder):
+    """The rule by which the run read files of several frames."""
+    from toolkit.pixels import frames
+
+    try:
+        return frames.checked(reading.text(input_of(folder).get("frames") or asked(folder).get("frames") or "auto"))
+    except ValueError:
+        return "auto"
+
+
+def input_of(folder):
+    """How a file became the model's input, by model.json; {} where that is not known."""
+    try:
+        wanted = reading.facts(paths(folder).model_facts).get("input")
+    except UntrustedError:
+        return {}
+    return wanted if isinstance(wanted, dict) else {}
 
 
 def depth(folder):
     """The rule by which the run read more than 8 bits: with its ends, where model.json has them."""
     from toolkit.pixels.depth import RULES, Depth
 
-    try:
-        wanted = reading.facts(paths(folder).model_facts).get("input")
-    except UntrustedError:
-        wanted = None
-    rule = wanted.get("depth") if isinstance(wanted, dict) else None
+    rule = input_of(folder).get("depth")
     if isinstance(rule, dict):
         low, high = (reading.number(rule.get(end), -1e30, 1e30) for end in ("low", "high"))
         if low is not None and high is not None and low < high:

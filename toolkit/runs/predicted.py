@@ -69,10 +69,11 @@ class Answers:
 
     @cached_property
     def bound(self):
-        """What must not be resampled apart, int (n,): pictures of one group, and the same picture twice."""
+        """What must not be resampled apart, int (n,): pictures of one group or one file, and the same picture twice."""
         from toolkit.data import splits
+        from toolkit.pixels import frames
 
-        return splits.bind(self.table["group"], self.table["sha256"])
+        return splits.bind(self.table["group"], self.table["sha256"], frames.files(self.table["path"]))
 
     def groups(self, part):
         """`bound` of a part; None where every picture of it stands alone."""

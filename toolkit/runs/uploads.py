@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.data.manifest import TABLES
-from toolkit.data.reading import SUFFIXES
+from toolkit.data.reading import is_picture
 from toolkit.errors import OptionError, UntrustedError, plain
 from toolkit.pixels import foreign
 from toolkit.run import paths
@@ -81,7 +81,7 @@ def fault(name, head):
         return None if head.lstrip().startswith(b"{") else f"{shown} is no JSON object: it is {foreign.name(head)}."
     if suffix in TABLES:
         return None if is_table(head) else f"{shown} is no table of text: it is {foreign.name(head)}."
-    if suffix in SUFFIXES:
+    if is_picture(name):
         known = any(head[start:start + len(magic)] == magic for start, magic in PICTURES)
         return None if known else f"{shown} cannot be used as a picture: {foreign.name(head)}."
     return f"{shown} is of a kind that is not read; wanted are pictures, a table (CSV, TSV, Parquet), an .npz or a zip."
@@ -122,10 +122,10 @@ def data(folder, found):
     tops = {path.parts[0] for path, _ in found}
     top = Path(tops.pop() if len(tops) == 1 and all(len(path.parts) > 1 for path, _ in found) else "")
     here = [path for path, _ in found if path.parent == top]
-    others = [path for path in here if path.suffix.lower() not in (*SUFFIXES, ".txt")]
+    others = [path for path in here if not is_picture(path) and path.suffix.lower() != ".txt"]
     if len(others) == 1 and (len(found) == 1 or others[0].suffix.lower() in TABLES):
         return folder / others[0]
-    return folder if any(path.suffix.lower() in SUFFIXES for path in here) else folder / top
+    return folder if any(map(is_picture, here)) else folder / top
 
 
 def listed(root):

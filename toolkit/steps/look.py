@@ -73,14 +73,14 @@ def listed(chosen, step=None, tasks=("classification",)):
 
     step(done, of): called while an archive is unpacked. tasks: those that the caller can do.
     """
-    from toolkit.data import manifest
+    from toolkit.data import framed, manifest
 
     samples = listed_in(chosen, chosen.data, chosen.root, step)
     if samples.task not in tasks:
         raise DataError(asked.not_yet(chosen.data, samples))
     if further := getattr(chosen, "test_data", None):
         samples = manifest.with_test(samples, listed_in(chosen, further, None, step))
-    return samples
+    return framed.every(samples, step) if chosen.frames == "all" else samples
 
 
 def listed_in(chosen, data, root, step):
@@ -117,6 +117,7 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
     """
     from toolkit.data import splits, targets
     from toolkit.doctor import checks
+    from toolkit.pixels import frames
     from toolkit.pixels.depth import Depth
 
     step = progress.start("read", f"Reading {len(samples)} pictures" + (
@@ -125,7 +126,8 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
     with faults:
         decided = decisions(chosen)
     samples, pixels = pictures(chosen, samples, store, step, depth, edits=decided, faults=faults)
-    rows, same = samples.rows, (samples.rows["sha256"], samples.rows["fingerprint"])
+    rows = samples.rows
+    same = rows["sha256"], rows["fingerprint"], frames.files(rows["path"])
     notes, given = samples.problems, rows["split"].copy()
     with faults:
         rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS), decided)
@@ -137,7 +139,7 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
         part = splits.assign(labels, rows["group"], rows["split"],
                              (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
                              same=same, strict=chosen.strict, names=rows["path"])
-    depth = depth_of(samples, part == "train", depth)
+    depth = depth_of(samples, part == "train", depth, chosen.frames)
     if rescaled(rows, depth):
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
@@ -186,7 +188,7 @@ def grouped(chosen, rows, notes, parts, decided=()):
     return groups, (*notes, note) if note else notes
 
 
-def depth_of(samples, trained, depth):
+def depth_of(samples, trained, depth, frame):
     """`depth` with its ends, from the pictures of the mask `trained` alone; as it is where 8 bits came."""
     from toolkit.pixels import decode
     from toolkit.pixels.depth import Span, resolved
@@ -196,7 +198,7 @@ def depth_of(samples, trained, depth):
 
     def tally(counted):
         for row in deep[np.linspace(0, len(deep) - 1, min(len(deep), TALLIED)).astype(int)]:
-            decode.decode(samples.read(row), counted)
+            decode.decode(samples.read(row), counted, frame)
 
     return resolved(depth, [Span.of(text) for text in spans[deep]], tally)
 
@@ -229,11 +231,11 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
     secret = patients.secret(store.folder)
     size, channels, resize = how = how or (chosen.size, chosen.channels, chosen.resize)
     depends = {"decoder": decode.DECODER, "pillow": metadata.version("pillow"), "size": size,
-               "channels": channels, "resize": resize, "depth": asdict(depth),
+               "channels": channels, "resize": resize, "frames": chosen.frames, "depth": asdict(depth),
                "patients": patients.key("which secret", secret), "facts": batches.KEPT}
     shelf = store.shelf("pictures", depends, [(size, size, channels)], "uint8", len(samples))
     facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
-                            lambda number: patients.key(number, secret))
+                            lambda number: patients.key(number, secret), chosen.frames)
     samples, facts, edits = manifest.set_aside(samples, facts, edits)
     whole, (samples, _) = samples, manifest.readable(samples, facts)
     with faults if len(samples) else nullcontext():
@@ -242,7 +244,7 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
         samples = manifest.edited(samples, edits)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
-                                                                       chosen.workers, depth)])
+                                                                       chosen.workers, depth, chosen.frames)])
 
 
 def kept(run, case):

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from toolkit.data.reading import SUFFIXES, count
+from toolkit.data.reading import count, is_picture
 from toolkit.errors import DataError, OptionError, plain
 from toolkit.progress import News, tell
 
@@ -17,14 +17,17 @@ class Found(NamedTuple):
     path: Path
 
 
-def listed(names, cache=None):
+def listed(names, cache=None, frames="auto"):
     """The Found that `names` (pictures, folders, zips) stand for; DataError where one is not there or none is.
 
-    cache: the store, in which a zip is unpacked (default: the usual one). UntrustedError where a zip is hostile.
+    A picture may be named with its frame, as scan.nii.gz#12; frames: "all" makes each frame a Found. cache: the store,
+    in which a zip is unpacked (default: the usual one). UntrustedError where a zip is hostile.
     """
+    from toolkit.pixels import sources
+
     found, passed = [], 0
     for name in map(Path, names):
-        if not name.exists():
+        if not Path(sources.named(name)[0]).exists():
             raise DataError(f"{name} does not exist{near(name)}; name pictures, folders of pictures or zips of them.")
         if name.is_dir():
             inside, others = walked(name)
@@ -41,7 +44,21 @@ def listed(names, cache=None):
                         + (f" ({count(passed, 'file')} of other kinds passed over)." if passed else "."))
     if passed:
         tell(f"{count(passed, 'file')} passed over: hidden, links, or of other kinds")
-    return found
+    return framed(found) if frames == "all" else found
+
+
+def framed(found):
+    """A Found for each frame of each file; a file that cannot be read stays as it is, and is said to be later."""
+    from toolkit.pixels import decode, sources
+
+    every = []
+    for one in found:
+        try:
+            ends = sources.every("", sources.read(one.path))
+        except decode.Unreadable:
+            ends = [""]
+        every += [Found(one.name + end, Path(f"{one.path}{end}")) for end in ends]
+    return every
 
 
 def shown(path):
@@ -58,7 +75,7 @@ def walked(place):
         below[:] = sorted(one for one in below if not one.startswith(".") and one.casefold() not in LITTER)
         for file in sorted(files):
             path = Path(folder, file)
-            fits = path.suffix.lower() in SUFFIXES and not file.startswith(".")
+            fits = is_picture(file) and not file.startswith(".")
             if fits and not path.is_symlink():
                 found.append(path)
             else:

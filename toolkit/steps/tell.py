@@ -194,7 +194,7 @@ def model_facts(chosen, case, net, kept, measured):
     return {
         "task": "classification", "classes": case.classes,
         "input": {"height": chosen.size, "width": chosen.size, "channels": chosen.channels, "resize": chosen.resize,
-                  "decoder": decode.DECODER, "depth": asdict(case.depth)},
+                  "decoder": decode.DECODER, "depth": asdict(case.depth), "frames": chosen.frames},
         "backbone": net.recipe.architecture,
         "weights": {"tag": net.recipe.tag, "source": net.recipe.source, "licence": net.recipe.licence,
                     "sha256": net.recipe.sha256, "random": net.random},

@@ -91,7 +91,7 @@ def pictures(chosen, samples, store):
 
     found, pixels = opened()
     few = replace(found, rows=found.rows[:OPENED])
-    decode = least(lambda: batches.prepare(few, *size, chosen.workers, depth=depth), 1) / len(few)
+    decode = least(lambda: batches.prepare(few, *size, chosen.workers, depth=depth, frame=chosen.frames), 1) / len(few)
     part = np.full(len(found), "train", object)
     case = look.Case(found, pixels, classes, task.encode(found.rows["label"], classes), part, [], depth)
     return case, {"decode": decode, "known": timed(opened)[0] / len(some), "vary": varied(chosen, case)}
