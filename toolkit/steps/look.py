@@ -80,7 +80,8 @@ def listed(chosen, step=None, tasks=("classification",)):
         raise DataError(asked.not_yet(chosen.data, samples))
     if further := getattr(chosen, "test_data", None):
         samples = manifest.with_test(samples, listed_in(chosen, further, None, step))
-    return framed.every(samples, step) if chosen.frames == "all" else samples
+    whole = samples.boxes is not None or samples.masks is not None  # boxes and masks are of whole files
+    return framed.every(samples, step) if chosen.frames == "all" and not whole else samples
 
 
 def listed_in(chosen, data, root, step):
