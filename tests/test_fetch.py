@@ -15,8 +15,8 @@ import card_sets
 import pytest
 from local_server import Server
 
-from toolkit import errors, fetch
-from toolkit.data import cards, fetching, manifest
+from toolkit import commandline, errors, fetch, options
+from toolkit.data import cards, fetching, manifest, names, targets
 
 VERSIONS = [pytest.param(name, size, id=f"{name}-{size}" if size else name)
             for name in cards.names() for size in cards.find(name)[0].sizes or (None,)]
@@ -72,22 +72,21 @@ def test_every_card_is_fetched_and_read_by_the_toolkit(served, server, here, cap
     said = card_sets.commands(capsys.readouterr().out)
     card = cards.read(path)
     assert set(said) == ({"check", "finetune"} if card.task != "multi-label" else {"check"})
-    data, *options = said["check"]
-    assert options == (["--group-pattern", card.reading.group_pattern] if card.reading.group_pattern else [])
-    if card.task != "multi-label":
-        read_as_the_card_says(card, manifest.read(data))
+    chosen = commandline.parse(options.Check, "check", said["check"])
+    assert (chosen.group_pattern or "") == card.reading.group_pattern
+    if "finetune" in said:
+        assert commandline.parse(options.Finetune, "finetune", said["finetune"]).data == chosen.data
+    read_as_the_card_says(card, manifest.read(chosen.data, asked=targets.Asked(chosen.task)))
 
 
 def read_as_the_card_says(card, samples):
-    """What the toolkit finds in a stand-in: two classes, the split, the groups, and nothing that lies beside."""
+    """What the toolkit finds in a stand-in: task, two classes, split, groups, and nothing that lies beside."""
     rows = samples.rows
-    assert len(set(rows["label"])) == 2
+    assert samples.task == card.task and len(set(rows["label"])) == 2
     assert set(rows["split"]) == ({""} if card.reading.split == "none" else {"train", "validation", "test"})
     if card.name in card_sets.CLASS_FOLDERS:
         assert len(rows) == 6 * card_sets.EACH and not rows["path"].str.contains("mask|Background|Thumbs").any()
     if card.reading.group_pattern:
-        from toolkit.data import names
-
         assert len(set(names.groups(list(rows["path"]), card.reading.group_pattern)[0])) == 4
     assert samples.read(0) is not None
 

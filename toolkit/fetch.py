@@ -137,11 +137,21 @@ def accepted(card, yes):
 def following(card, data):
     """Lines: what to type next."""
     given = [str(data)] + (["--group-pattern", card.reading.group_pattern] if card.reading.group_pattern else [])
+    grades = ["--task", "ordinal"] if card.task == "ordinal" else []
     yield "Next:"
-    for command in ("check", "finetune") if card.task in TRAINED else ("check",):
-        yield "  " + shlex.join(["python", "-m", f"toolkit.{command}", *given])
+    yield typed("check", *given, *grades)
+    if card.task in TRAINED:
+        yield typed("finetune", *given)
+    if card.task != "classification":
+        yield "Training takes one class a picture" + (", so grades are learnt as classes." if grades else
+                                                      f"; {card.task} is checked, not learnt.")
     if card.meanings:
         yield "Classes: " + "; ".join(f"{name} {meaning}" for name, meaning in card.meanings.items())
+
+
+def typed(command, *arguments):
+    """A line that a shell takes."""
+    return "  " + shlex.join(["python", "-m", f"toolkit.{command}", *arguments])
 
 
 def cells(card):

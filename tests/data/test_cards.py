@@ -90,6 +90,7 @@ def test_a_card_of_ones_own_is_read(card):
     (LEAST.replace("classification", "guessing") + REST, "task is 'guessing'; known: classification"),
     (LEAST.replace("plants", "music") + REST, "subject is 'music'; known: medical"),
     (LEAST + REST.replace("a.zip\"\n", "../a.zip\"\n", 1), "file wants a plain name"),
+    (LEAST + REST.replace("a.zip\"\n", "whole\"\n", 1), "file wants a plain name"),
     (LEAST + REST.replace("https://example.org/a", "file:///etc/a"), "https:// or http://"),
     (LEAST + REST.replace('urls = ["', 'md5 = "123"\nurls = ["'), "md5 wants 32 hexadecimal digits"),
     (LEAST + FILES + REST, "each of another name"),

@@ -56,6 +56,7 @@ CARD = "card.toml"
 SUBJECTS = ("medical", "plants", "materials", "remote sensing")
 DIGITS = {"md5": 32, "sha256": 64}
 LARGEST = 2**20  # bytes of a card
+TAKEN = (CARD, "fetched.json", "table.csv", "lock", "whole")  # names that a fetched folder, or its making, has already
 
 
 @dataclass(frozen=True)
@@ -265,8 +266,8 @@ def fault_of(card):
 
 def fault_of_file(file):
     """What is wrong with one file, or None."""
-    if not re.fullmatch(r"[\w][\w.+-]*", file.file):
-        return "file wants a plain name"
+    if not re.fullmatch(r"[\w][\w.+-]*", file.file) or file.file in TAKEN:
+        return f"file wants a plain name, and none of {', '.join(TAKEN)}"
     if not file.urls or not all(re.fullmatch(r"https?://\S+", url) for url in file.urls):
         return "urls wants addresses that begin with https:// or http://"
     for kind, length in DIGITS.items():

@@ -4,6 +4,7 @@ import sys
 import time
 
 EVERY = 5.0  # seconds between two plain lines
+LONGEST = 24  # characters of a name beside the bar, which must fit 80 columns
 
 
 class Progress:
@@ -38,7 +39,8 @@ class Progress:
 
             self.bar = Bar(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
                            TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task(self.name)
+            short = self.name if len(self.name) <= LONGEST else f"{self.name[:LONGEST - 1]}…"
+            self.task = self.bar.add_task(short)
             self.bar.start()
         self.bar.update(self.task, completed=done, total=whole)
 
