@@ -52,7 +52,7 @@ def page(entry):
         actions(entry, False)
         command(entry)
         return
-    actions(entry, entry.state.name == "finished")
+    actions(entry, entry.state.name == "finished" and seen.told.task == "classification")
     with st.container():  # there at any time, so that what stands below keeps its place, and the keys theirs
         decide.since_the_look(seen, lambda: starting.again(entry))
     counted(seen)
@@ -146,10 +146,14 @@ def counted(seen):
     groups = seen.told.groups or 0
     with st.container(horizontal=True):
         st.metric("Pictures", f"{len(seen.pictures):,}", border=True, width=150)
-        st.metric("Classes", f"{len(counts):,}", border=True, width=150)
+        if not seen.told.summary:
+            st.metric("Classes", f"{len(counts):,}", border=True, width=150)
         st.metric("Groups", f"{groups:,}" if groups else "–", border=True, width=150,
                   help="Patients, plants or lots whose pictures are kept on one side of the split.")
         st.metric("Not read", f"{len(seen.told.unreadable):,}", border=True, width=150)
+    if seen.told.summary:
+        targets(*seen.told.summary)
+        return
     rows = table(counts)
     left, right = st.columns([3, 2])
     with left:
@@ -158,6 +162,15 @@ def counted(seen):
             st.caption(f"The first {BARS} of {len(counts)} classes; the table holds all.")
     with right:
         st.dataframe(rows, hide_index=True, alt="Pictures of each class and part")
+
+
+def targets(columns, rows, lines):
+    """What is to be learnt of pictures that have not one class each."""
+    st.dataframe([dict(zip(map(printable, columns), map(printable, row))) for row in rows], hide_index=True,
+                 alt="What is marked or named, by part")
+    for line in lines:
+        st.markdown(plain(line))
+    st.caption("Data of this kind are checked and summed up; what is trained here is one class a picture.")
 
 
 def bars(rows, parts):

@@ -340,6 +340,13 @@ def test_H6_thousands_of_clusters_come_by_pages(root):
     assert "Keep the largest of each" not in labels(page)  # 5,000 decisions by one press are too many
 
 
+def test_boxes_are_summed_up_and_not_trained_on(root):
+    page = opened(check=make_looks.look(root, task="detection", summary={
+        "columns": ["boxes", "train"], "rows": [["RBC", 3], [HOSTILE[1], 4]], "lines": ["3 boxes of **1** class."]}))
+    assert list(page.dataframe[0].value["boxes"]) == ["RBC", HOSTILE[1]] and "3 boxes of **1** class." in words(page)
+    assert "Go on to training" not in labels(page) and "Classes" not in [one.label for one in page.metric]
+
+
 def test_what_a_look_leaves_can_be_taken_along(root):
     name = make_looks.look(root)
     assert "To take along" not in [one.label[:13] for one in opened(check=name).expander]

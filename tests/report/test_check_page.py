@@ -52,6 +52,14 @@ def test_the_table_adds_up():
     assert "benign 7 2 1 10" in text and "all 14 4 2 20" in text and "Nothing is wrong with the data." in text
 
 
+def test_targets_that_are_no_class_are_summed_up():
+    told = {"task": "detection", "pictures": 200, "columns": ["boxes", "train", "in pictures"],
+            "rows": [["RBC", 1306, 190], ["<b>", 3, None]], "lines": ["Boxes a picture: 1 to 30."]}
+    text = Reader(check.render(facts(summary=told, classes=[], counts={}))).text
+    assert "200 pictures for detection: nothing is wrong with them." in text and "RBC 1306 190 <b> 3" in text
+    assert "Boxes a picture: 1 to 30." in text
+
+
 def test_bundles_are_shown_together_with_class_and_part():
     read = Reader(check.render(facts(finding("label conflicts", pictures=("a/0.png", "a/1.png", "a/2.png", "a/4.png"),
                                              bundles=[["a/0.png", "a/1.png"], ["a/2.png", "a/4.png"]]))))
@@ -83,7 +91,7 @@ def test_the_page_stays_small_whatever_the_data():
             for n in range(90)]
     names = [f"class {n} {'z' * 150}" for n in range(2000)]
     text = check.render(facts(*rows, names=names, picture=lambda path: large))
-    assert len(text.encode()) < 8_000_000 and "and 1800 smaller classes" in text
+    assert len(text.encode()) < 8_000_000 and "And 1800 more, not listed." in text
     shown = re.findall(r'<li class="warning" id="finding-\d+">(.*?)</li>\n', text, re.S)
     assert len(large) > 50_000 and sum("<img" in one for one in shown) > 10  # the first finding does not take all
 

@@ -228,3 +228,12 @@ def test_several_decisions_are_kept_in_their_order(tmp_path):
     with pytest.raises(DataError):
         checks.decide_all(path, [(pictured(2), "exclude", ""), (pictured(2), "relabel", "")])
     assert len(checks.decisions(path)) == 3
+
+
+def test_what_the_targets_are_is_told(tmp_path):
+    given = {"columns": ["boxes", "train"], "rows": [["RBC", 3], ["WBC"], 7, ["x", None]], "lines": ["Some.", 3]}
+    here = folder(tmp_path, make_looks.look(tmp_path, task="detection", summary=given))
+    found = checks.told(here)
+    assert (found.task, found.summary) == ("detection", (("boxes", "train"), (("RBC", "3"), ("x", "")), ("Some.",)))
+    for odd in (None, [], {"columns": "ab"}, {"columns": [1]}):
+        assert checks.summary(odd) is None

@@ -24,6 +24,7 @@ KIND = "checks"
 NAME = re.compile(r"[0-9a-f]{12}-\d{1,9}")
 KEPT = 2                    # looks at the same data
 LARGEST = 256 << 20         # bytes of doctor.json, which names the pictures of every finding
+SUMMED = 500                # rows of a summary of targets
 SEVERITIES = ("error", "warning", "note")
 
 
@@ -215,13 +216,16 @@ def finding(one):
 @dataclass(frozen=True)
 class Told:
     """What else a look says: `groups`: how many; `unreadable`: (path, class, cause) and `left_out`: (path, why), each
-    the first ones; `skipped`: {why: how many files}; `notes`: sentences about the decisions that were applied."""
+    the first ones; `skipped`: {why: how many files}; `notes`: sentences about the decisions that were applied. `task`:
+    what the data are for; `summary`: (columns, rows of text, sentences) where that is no class a picture, else None."""
 
     groups: int | None
     unreadable: tuple
     left_out: tuple
     skipped: dict
     notes: tuple
+    task: str = "classification"
+    summary: tuple | None = None
 
 
 def told(folder):
@@ -230,7 +234,18 @@ def told(folder):
     skipped = facts.get("skipped") if isinstance(facts.get("skipped"), dict) else {}
     counted = {reading.text(why): number for why, number in skipped.items() if reading.number(number, 0) is not None}
     return Told(reading.number(facts.get("groups"), 0), rows_of(facts.get("unreadable"), 3),
-                rows_of(facts.get("left_out"), 2), counted, names(facts.get("edits")))
+                rows_of(facts.get("left_out"), 2), counted, names(facts.get("edits")),
+                reading.text(facts.get("task"), 40) or "classification", summary(facts.get("summary")))
+
+
+def summary(value):
+    """(columns, rows, sentences) of a summary of targets; None where there is none."""
+    if not isinstance(value, dict) or not (columns := names(value.get("columns"))):
+        return None
+    rows = [tuple("" if cell is None else str(cell)[:200] for cell in row)
+            for row in (value["rows"] if isinstance(value.get("rows"), list) else ())[:SUMMED]
+            if isinstance(row, list) and len(row) == len(columns)]
+    return columns, tuple(rows), names(value.get("lines"))[:SUMMED]
 
 
 def rows_of(value, length):
