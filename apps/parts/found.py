@@ -17,7 +17,7 @@ SMALL = 12      # pictures of a finding at a time
 BUNDLES = 6     # bundles of a finding at a time,
 FEW, WIDE = 4, 12   # pictures of one, two of which fit beside each other; that are shown
 ALONE = ("dark", "white", "blurred", "low information", "tiny", "odd sizes", "outliers")  # a picture may go by itself
-CONFLICTS = "label conflicts"
+CONFLICTS = ("label conflicts", "near duplicates in several classes")   # where one of the labels is wrong
 COPIES = ("duplicates", "near duplicates")  # of which one may stay
 NEAR = "near duplicates"                    # which may be kept on one side of the split
 MOST = 500      # decisions by one press
@@ -99,7 +99,7 @@ def card(seen, key, check, together, among):
 
 def offers(seen, check, bundle):
     """(words, icon, decisions) of the buttons under a bundle; no decisions: nothing is left to be done by it."""
-    if check == CONFLICTS:
+    if check in CONFLICTS:
         for label in list(dict.fromkeys(picture.label for picture in bundle))[:4]:
             yield (f"All are {plain(printable(label))}", ":material/label:",
                    [(picture, "relabel", label) for picture in bundle if seen.decisions.label(picture) != label])

@@ -84,13 +84,15 @@ def test_labels_that_look_wrong_are_marked_and_stay():
     note = Finding("converted", "note", ("5.png",), ".", ".")
     found = suggested(clean(), wrong, dark, note)
     row = found.rows.set_index("path").loc["3.png"]
-    assert (row["label"], row["suspected"], row["suggested"]) == ("b", "label errors; dark", "a")
+    assert (row["label"], row["suspected"], row["suggested"]) == ("b", "label errors (0.99); dark", "a")
     assert found.rows.set_index("path").loc["5.png", "suspected"] == "" and not found.edits
     assert "2 pictures marked" in found.said[0]
 
 
 def test_near_duplicates_under_two_classes_are_marked():
-    found = suggested(clean(), near(("0.png", "1.png"), ("2.png", "4.png")))
+    conflict = Finding("near duplicates in several classes", "warning", ("0.png", "1.png"), ".", ".",
+                       (("0.png", "1.png"),))
+    found = suggested(clean(), near(("0.png", "1.png"), ("2.png", "4.png")), conflict)
     marked = found.rows.loc[found.rows["suspected"] != "", "path"]
     assert set(marked) == {"0.png", "1.png"}
 

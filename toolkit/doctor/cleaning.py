@@ -6,7 +6,7 @@
   one in the test part stays, before validation and train; then the largest; then the first by name.
 - near duplicates: regroup. A cluster becomes one group; groups that a cluster or a copy joins become one.
 - any other warning about pictures, and label errors: leave them as they are, marked. The column `suspected` names the
-  findings, `suggested` the class that fits better.
+  findings, with a picture's score where it has one, `suggested` the class that fits better.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from toolkit.data import edits, splits
 from toolkit.data.reading import count
 
 COPIES, CONFLICTS, NEAR = "duplicates", "label conflicts", "near duplicates"
+NEAR_CONFLICTS = "near duplicates in several classes"
 SETTLED = (COPIES, CONFLICTS, NEAR, "unreadable", "left out")  # what a suggestion deals with, or nobody can
 PLACE = {"test": 0, "validation": 1, "train": 2}
 LONGEST = 200       # characters of a reason or of the name of a group
@@ -112,19 +113,15 @@ def marks(rows, findings):
     place = {path: row for row, path in enumerate(rows["path"])}
     suspected, better = [[] for _ in place], [""] * len(place)
     for finding in findings:
-        if finding.check in SETTLED or finding.bundles or not (finding.severity != "note" or finding.scores):
+        if finding.check in SETTLED or finding.bundles and finding.check != NEAR_CONFLICTS or not (
+                finding.severity != "note" or finding.scores):
             continue
-        classes = finding.suggested or [""] * len(finding.pictures)
-        for path, label in zip(finding.pictures, classes):
+        number = len(finding.pictures)
+        for path, label, score in zip(finding.pictures, finding.suggested or [""] * number,
+                                      finding.scores or [None] * number):
             if path in place:
-                suspected[place[path]].append(finding.check)
+                suspected[place[path]].append(finding.check + ("" if score is None else f" ({score:.2g})"))
                 better[place[path]] = better[place[path]] or label
-    for finding in findings:
-        for bundle in finding.bundles if finding.check == NEAR else ():
-            known = [place[path] for path in bundle if path in place]
-            if rows["label"].iloc[known].nunique() > 1:
-                for row in known:
-                    suspected[row].append("near duplicate under another class")
     return ["; ".join(dict.fromkeys(one)) for one in suspected], better
 
 
