@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
-from tests.doctor.test_annotations import CLEAN_MASKS, boxes, masks, rows
+from tests.doctor.test_annotations import CLEAN_MASKS, boxes, contract, masks, rows
 from toolkit.doctor import labelling, summary
 from toolkit.doctor.checks import examine
 from toolkit.doctor.targets import Targets
@@ -47,6 +47,10 @@ FAULTS = [
 ]
 
 
+CONTRACT = contract(FAULTS, labelling.CHECKS, **{"targets at odds": "label conflicts",
+                                                 "labels together": "labels always together"})
+
+
 @pytest.mark.parametrize("name, severity, pictures, targets, cells, word", FAULTS,
                          ids=[f"{number} {fault[0]}" for number, fault in enumerate(FAULTS)])
 def test_every_check_finds_its_planted_fault(name, severity, pictures, targets, cells, word):
@@ -73,9 +77,9 @@ def test_amounts_that_grow_by_factors_are_no_outliers():
 
 def test_grades_are_classes_to_the_other_checks():
     found = examine(rows(40).assign(label=GRADES), targets=Targets("ordinal", GRADES, tuple("0123"), tuple("0123")))
-    assert found == []
+    assert [one.check for one in found] == ["few pictures"]
     (conflict,) = [one for one in examine(rows(40, sha256={1: "h0"}).assign(label=GRADES), targets=Targets(
-        "ordinal", GRADES, tuple("0123"), tuple("0123"))) if one.severity == "warning"]
+        "ordinal", GRADES, tuple("0123"), tuple("0123"))) if one.check != "few pictures"]
     assert conflict.check == "label conflicts" and "0.png (0) and 1.png (1)" in conflict.sentence
 
 

@@ -49,5 +49,5 @@ def test_all_pictures_are_measured_block_by_block():
     assert max(asked) <= looks.BLOCK and told[-1] == (150, 150) and found.thumbnails.shape == (150, 64, 64)
     for row in (0, 77, 149):
         numbers, thumbnail = looks.look(pictures[row])
-        assert [array[row] for array in found[:5]] == pytest.approx(numbers, rel=1e-6)
+        assert [array[row] for array in found[:-1]] == pytest.approx(numbers, rel=1e-6)
         assert np.array_equal(found.thumbnails[row], thumbnail)

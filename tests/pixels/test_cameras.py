@@ -52,10 +52,12 @@ def test_no_tags_and_damaged_tags_are_no_camera():
     assert picture.camera == "" and picture.pixels.shape == PIXELS.shape
 
 
-def test_the_device_of_a_DICOM_file_without_anybodys_name():
+def test_A12_the_device_of_a_DICOM_file_is_told_from_others_and_not_named():
     pytest.importorskip("pydicom")
     data = dicom_files.made(np.zeros((8, 8), np.uint8), Manufacturer="ACME", ManufacturerModelName="CT 9",
                             DeviceSerialNumber="SN-4711", StationName="ROOM 5", OperatorsName="Roe^Richard")
     picture = decode.decode(data)
-    assert picture.camera == "ACME CT 9"
-    assert not [text for text in ("4711", "ROOM", "Roe", dicom_files.NAME) if text in str(picture[1:])]
+    assert not [text for text in ("ACME", "CT 9", "4711", "ROOM", "Roe", dicom_files.NAME) if text in str(picture[1:])]
+    other = dicom_files.made(np.zeros((8, 8), np.uint8), Manufacturer="ACME", ManufacturerModelName="CT 8")
+    assert picture.camera.startswith("DICOM device ") and picture.camera != decode.decode(other).camera != ""
+    assert decode.decode(dicom_files.made(np.zeros((8, 8), np.uint8))).camera == ""

@@ -8,13 +8,13 @@ from collections import Counter
 
 from toolkit.data import names, splits
 from toolkit.data.reading import count
-from toolkit.doctor import annotations, labelling, quality
+from toolkit.doctor import annotations, kinds, labelling, quality, shift, shortcut
 from toolkit.doctor.crossing import across_splits
 from toolkit.doctor.findings import SEVERITIES, Case, Finding
 
 TINY = 32  # pixels: below this side, resizing to a network's input invents most of what it sees
 IMBALANCE = 10  # largest class over smallest, from which it is warned
-BURNT_IN = "DICOM: text"  # how the decoder's note on it begins
+BURNT_IN, TURNED = "DICOM: text", "turned upright"  # how the decoder's notes begin that have checks of their own
 
 
 def examine(rows, unreadable=(), left_out=(), notes=(), looks=None, given=None, targets=None):
@@ -127,18 +127,18 @@ def _names(case):
 def _converted(case):
     """What the decoder changed, summed up by kind."""
     noted = case.rows[case.rows["note"] != ""]
-    kinds = {}
+    found = {}
     for path, note in zip(noted["path"], noted["note"]):
-        for part in (part for part in note.split("; ") if not part.startswith(BURNT_IN)):
-            kinds.setdefault(_kind(part), []).append(path)
-    for kind, paths in kinds.items():
+        for part in (part for part in note.split("; ") if not part.startswith((BURNT_IN, TURNED))):
+            found.setdefault(_kind(part), []).append(path)
+    for kind, paths in found.items():
         yield Finding("converted", "note", tuple(paths), f"{count(len(paths), 'picture')} converted: {kind}.",
                       "Nothing: prediction converts in the same way.")
 
 
 def _kind(note):
     """A note without the numbers that differ from picture to picture."""
-    for begin in ("floating point", "integers", "turned upright", "frame "):
+    for begin in ("floating point", "integers", "frame "):
         if note.startswith(begin):
             return {"integers": "integers with negative values, scaled by range",
                     "frame ": "one of several frames or pages"}.get(begin, begin)
@@ -182,7 +182,10 @@ CHECKS = {
     "groups in names": _names,
     **annotations.CHECKS,
     **labelling.CHECKS,
+    **shortcut.CHECKS,
+    **shift.CHECKS,
     **quality.CHECKS,
+    **kinds.CHECKS,
     "converted": _converted,
     "left out": _left_out,
     "reading": _reader_notes,

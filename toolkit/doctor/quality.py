@@ -81,6 +81,8 @@ def _other_kind(case):
 def _sizes(case):
     """Sizes far from the usual one."""
     width, height = (case.rows[name].to_numpy(np.float64) for name in ("width", "height"))
+    if len(width) < FEWEST:
+        return
     area, shape = np.log(np.maximum(width * height, 1)), np.log(np.maximum(width, 1) / np.maximum(height, 1))
     odd = np.zeros(len(area), bool)
     for values, times in ((area, TIMES**2), (shape, TIMES)):

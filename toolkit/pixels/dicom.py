@@ -1,4 +1,4 @@
-"""DICOM through pydicom: pixels, and which device took them. No name, number or date of a header leaves this file.
+"""DICOM through pydicom: pixels and nothing else. No name, number or date of a header leaves this file.
 
 | what the header says | what is done |
 | --- | --- |
@@ -14,6 +14,7 @@ pylibjpeg-libjpeg too, whose licence (GPL 3) is yours to accept. GDCM, which wou
 where it is installed: it spreads its own symbols over the process, in which TensorFlow or OpenVINO then crash.
 """
 
+import hashlib
 import io
 import logging
 import sys
@@ -156,8 +157,10 @@ def _pixels(found, frame):
 
 
 def _camera(found):
+    """A word for the device that tells it from others and does not name it."""
     try:
-        return cameras.name(_text(found, "Manufacturer"), _text(found, "ManufacturerModelName"))
+        name = cameras.name(_text(found, "Manufacturer"), _text(found, "ManufacturerModelName"))
+        return f"DICOM device {hashlib.blake2b(name.encode(), digest_size=3).hexdigest()}" if name else ""
     except Exception:  # a damaged header; the pixels are whole
         return ""
 
