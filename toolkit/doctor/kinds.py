@@ -45,7 +45,7 @@ def _bits(mode):
     """The depth of a mode of pixels.decode.Picture, in words."""
     if told := re.fullmatch(r"DICOM .* (\d+) bits", mode):
         return f"{told[1]} bits"
-    if told := re.match(r"array ([a-z]+)(\d*)", mode):
+    if told := re.match(r"(?:array|TIFF|NIfTI) ([a-z]+)(\d*)", mode):
         return "1 bit" if told[1] == "bool" else "floating point" if told[1] == "float" else f"{told[2]} bits"
     if mode.startswith(("I", "F")):
         return "floating point" if mode[0] == "F" else "16 bits" if mode.startswith("I;16") else "32 bits"
