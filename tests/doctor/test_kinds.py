@@ -37,7 +37,8 @@ def said(check, rows, looks=None):
     ("L", "8 bits"), ("P", "8 bits"), ("1", "8 bits"), ("I;16", "16 bits"), ("I;16B", "16 bits"), ("I", "32 bits"),
     ("F", "floating point"), ("RGB;16", "16 bits"), ("DICOM MONOCHROME2 12 bits", "12 bits"), ("array uint16 x 1",
     "16 bits"), ("array float32 x 3", "floating point"), ("array bool x 1", "1 bit"),
-    ("TIFF uint16 x 1", "16 bits"), ("NIfTI float64", "floating point"), ("NIfTI RGB", "8 bits"), ("", "8 bits"), ("?", "8 bits")])
+    ("TIFF uint16 x 1", "16 bits"), ("NIfTI float64", "floating point"), ("NIfTI RGB", "8 bits"), ("", "8 bits"),
+    ("?", "8 bits")])
 def test_the_depth_of_every_mode(mode, bits):
     assert kinds._bits(mode) == bits
 
