@@ -1,5 +1,6 @@
 """A finished model on other labelled pictures: the same scores as in its run, and a word where they are not new."""
 
+import hashlib
 import zipfile
 
 import numpy as np
@@ -8,6 +9,10 @@ import pytest
 
 from tests.acceptance import runs
 from toolkit import errors, evaluate
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def measure(*arguments):
@@ -139,6 +144,44 @@ def test_one_class_alone_has_no_auc_but_an_accuracy(trained, others, tmp_path):
     assert found["roc_auc"]["value"] is None and found["roc_auc"]["reason"] and found["accuracy"]["value"] >= 0
 
 
+def test_A5_A11_one_class_alone_and_other_spellings_are_measured(trained, others, tmp_path, capfd):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others / "red", folder / "RED")
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "refused") == 3
+    assert "'RED' (like 'red'); it knows 'blue', 'green', 'red'" in (said := capfd.readouterr().err)
+    assert "--merge-case" in said and not (tmp_path / "refused").exists()
+    assert measure(trained[0], folder, "--merge-case", "--run-dir", tmp_path / "out") == 0
+    measured = runs.read(tmp_path / "out" / "metrics.json")["test"]
+    assert measured["n"] == 8 and measured["roc_auc"]["reason"] and measured["per_class"]["red"]["n"] == 8
+    assert {row["label"] for row in runs.rows(tmp_path / "out" / "manifest.csv")} == {"red"}
+
+
+@pytest.mark.parametrize("form", ["zip", "table", "npz", "larger"])
+def test_A1_A2_every_format_and_size_is_measured(trained, others, tmp_path, form):
+    data = tmp_path / "data"
+    paths = [(f"{name}/{i}.png", name) for name in runs.CLASSES for i in range(8)]
+    if form == "zip":
+        data = runs.shutil.make_archive(str(data), "zip", others)
+    elif form == "table":
+        data = runs.table(others / "table.csv", paths)
+    elif form == "npz":
+        data = tmp_path / "data.npz"
+        arrays = np.stack([np.asarray(runs.Image.open(others / path).resize((28, 28))) for path, _ in paths])
+        labels = np.array([[runs.CLASSES.index(name)] for _, name in paths], np.uint8)
+        np.savez(data, **{f"{part}_{kind}": array for part in ("train", "val", "test")
+                          for kind, array in (("images", arrays), ("labels", labels))})
+    else:
+        for path, name in paths:
+            (data / name).mkdir(parents=True, exist_ok=True)
+            runs.Image.open(others / path).resize((120, 90)).save(data / path)
+    code = measure(trained[0], data, "--run-dir", tmp_path / "out")
+    (others / "table.csv").unlink(missing_ok=True)
+    if form == "npz":       # its classes are numbers, which this model does not know
+        assert code == 3
+    else:
+        assert code == 0 and runs.read(tmp_path / "out" / "metrics.json")["test"]["n"] == 24
+
+
 @pytest.mark.parametrize("change, code, words", [
     (lambda folder: (folder / "red").rename(folder / "purple"), 3, "classes that the model does not know: 'purple'"),
     (lambda folder: None, 2, "MODEL and DATA are wanted")])
@@ -160,6 +203,29 @@ def test_test_data_are_the_whole_test_part(trained, others, tmp_path):
     assert (rows["split"] == "test").equals(outside) and outside.sum() == 24
     assert rows["split"].value_counts()["validation"] >= 6
     assert runs.read(tmp_path / "run" / "metrics.json")["test"]["n"] == 24
+
+
+def test_edits_beside_the_test_data_are_honoured(trained, others, tmp_path):
+    weights, folder = trained[0].parent / "mine.safetensors", tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    (folder / "label_edits.jsonl").write_text('{"path": "red/0.png", "sha256": "", "action": "exclude"}\n'.replace(
+        '"sha256": ""', f'"sha256": "{digest(folder / "red" / "0.png")}"'))
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", folder)
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "run") == 0
+    assert runs.read(tmp_path / "run" / "metrics.json")["test"]["n"] == 23
+    assert runs.tune(trained[1], *given, "--edits", "none", "--run-dir", tmp_path / "all") == 0
+    assert runs.read(tmp_path / "all" / "metrics.json")["test"]["n"] == 24
+
+
+def test_A9_A10_copies_and_patients_of_the_test_data_leave_training(trained, others, tmp_path, capfd):
+    weights, folder = trained[0].parent / "mine.safetensors", tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    runs.Image.open(trained[1] / "red" / "0.png").save(folder / "red" / "known.bmp")
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", folder)
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "run") == 0
+    rows = pandas.read_csv(tmp_path / "run" / "manifest.csv").set_index("path")
+    assert rows.loc["red/0.png", "split"] == "test" and (rows["split"] == "test").sum() == 26
+    assert "red/0.png to test, for test-data/red/known.bmp" in capfd.readouterr().out
 
 
 def test_A9_test_data_that_hold_training_pictures_are_refused_by_strict(trained, tmp_path, capfd):

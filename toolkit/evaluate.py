@@ -103,22 +103,14 @@ def tell_result(measured, facts, run):
     run.say(f"Scores: {run.metrics}   Answers: {run.predictions}")
 
 
-def check_labels(samples, classes):
-    """DataError where the data have classes that the model does not know."""
-    strange = sorted(set(samples.rows["label"]) - set(classes))
-    if strange:
-        raise DataError(f"The data have classes that the model does not know: {', '.join(map(repr, strange[:10]))}; it "
-                        f"knows {', '.join(map(repr, classes[:20]))}. Rename or leave out these pictures.")
-
-
 def evaluate(chosen):
     """Measure as `chosen`, an options.Evaluate, says, and return the folder. Raises the errors of toolkit.errors."""
-    from toolkit.data import manifest
+    from toolkit.data import external
     from toolkit.steps import look
 
     known = artifact.read_facts(artifact.located(Path(chosen.model))[1])  # before TensorFlow is loaded
     chosen = replace(chosen, frames=chosen.frames or known["input"].get("frames", "auto"))
-    samples = manifest.measured_only(look.listed(chosen))
+    samples = external.measured_only(look.listed(chosen, fewest=1))
     device.before_import(chosen.device)
     with queue.Ticket(queue.devices(chosen.device), wait=not chosen.no_wait) as ticket:
         with errors.Interrupts() as stop:
@@ -129,10 +121,12 @@ def evaluate(chosen):
 
 def measured_now(chosen, samples):
     """The folder of a run that measures, on a device that is free."""
+    from toolkit.data import external
     from toolkit.features.store import Store
 
     model, facts = artifact.load(Path(chosen.model))
-    check_labels(samples, facts["classes"])
+    samples = external.fitting(samples, facts["classes"], chosen.merge_case,
+                               "The data have classes that the model does not know", "it knows")
     run = Run.create(chosen.run_dir and Path(chosen.run_dir), "evaluate", asdict(replace(chosen, run_dir=None)))
     with run, errors.Interrupts(run.say) as stop:
         progress = Progress(run, SHARES, stop)

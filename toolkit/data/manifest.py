@@ -78,18 +78,18 @@ class Samples:
 
 
 def read(data, root=None, *, path_column="path", label_column="label", split_column="split", group_column="group",
-         asked=targets.Asked(), ignore_empty=False, merge_case=False, cache=None, step=None):
+         asked=targets.Asked(), ignore_empty=False, merge_case=False, fewest=2, cache=None, step=None):
     """`data`: sample:NAME, a folder, a CSV, TSV or Parquet table, an .npz, or a zip of one of these -> Samples.
 
     asked: what the labels are to be, a targets.Asked. label_column: several names parted by commas are the labels of
     pictures with several. cache: folder where a zip is unpacked, once, with step(done, of) after each of its entries.
     Every problem is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have no
-    picture, `merge_case` joins classes that differ in case or accents' encoding only; both are noted.
+    picture, `merge_case` joins classes that differ in case or accents' encoding only; both are noted. fewest: classes.
     """
     data = _opened(str(data), cache, step)
     found, kind = _reading(data, root, path_column, label_column, split_column, group_column)
     found = found._replace(rows=found.rows.reset_index(drop=True))
-    found, faults, notes = targets.settled(found, asked, ignore_empty, merge_case)
+    found, faults, notes = targets.settled(found, asked, ignore_empty, merge_case, fewest)
     rows = found.rows
     if faults:
         raise DataError(f"{data} cannot be used, {count(len(faults), 'problem')}:"
@@ -101,48 +101,6 @@ def read(data, root=None, *, path_column="path", label_column="label", split_col
     rows = rows.astype({name: int if name in ("width", "height") else object for name in rows.columns})
     return Samples(rows, found.root, kind, found.source, found.left_out, tuple(notes), task=found.task,
                    boxes=found.boxes, masks=found.masks, order=found.classes, delimiter=found.delimiter)
-
-
-def measured_only(samples):
-    """The pictures that a given split keeps for the test; all of them where there is no such part."""
-    test = (samples.rows["split"] == "test").to_numpy()
-    if not test.any() or test.all():
-        return samples
-    note = f"Of data with a split the test part is measured: {count(int(test.sum()), 'picture')} of {len(test)}."
-    return replace(samples, rows=samples.rows[test].reset_index(drop=True), problems=(*samples.problems, note))
-
-
-def with_test(samples, other):
-    """`samples` with the pictures of `other` as their whole test part, under paths that begin with TEST_DATA.
-
-    Raises DataError where `samples` have a test part already or `other` has a class that they do not have.
-    """
-    import pandas
-
-    if other.task != samples.task:
-        raise DataError(f"The data are for {samples.task} and the test data for {other.task}; say by --task what both "
-                        "are, or give them in one form.")
-    strange = [name for name in other.classes if name not in samples.classes]
-    if (samples.rows["split"] == "test").any():
-        raise DataError("The data have a test part of their own, and --test-data brings another; leave one out, or "
-                        "measure on the second one afterwards: python -m toolkit.evaluate RUN DATA")
-    if strange:
-        raise DataError(f"The test data have classes that the data do not have: {', '.join(map(repr, strange[:10]))}; "
-                        "rename them or leave them out.")
-    other = measured_only(other)
-    rows, further = samples.rows.copy(), other.rows.copy()
-    rows["split"] = rows["split"].where(rows["split"] != "", "train")
-    further["split"], further["path"] = "test", TEST_DATA + further["path"]
-
-    def source(path):
-        return other.source(path.removeprefix(TEST_DATA)) if path.startswith(TEST_DATA) else samples.source(path)
-
-    both = {name: getattr(samples, name) and getattr(samples, name)
-            | {TEST_DATA + path: value for path, value in getattr(other, name).items()} for name in ("boxes", "masks")}
-    return replace(samples, **both, rows=pandas.concat([rows, further], ignore_index=True).fillna(""), source=source,
-                   left_out=(*samples.left_out, *((TEST_DATA + path, why) for path, why in other.left_out)),
-                   problems=(*samples.problems, *other.problems,
-                             f"The test part are the {count(len(further), 'picture')} of --test-data, and no others."))
 
 
 def drop_unreadable(samples, facts, max_bad=0.1):

@@ -144,4 +144,5 @@ def _complete(labels, split, parts):
         short += [f"class {name!r}: 0 of {count(int((labels == name).sum()), 'picture')} in {part}; 1 is needed"
                   for name in absent]
     if short:
-        raise DataError(f"The given split leaves classes out:{listed(short)}")
+        raise DataError("The given split leaves classes out (on some classes alone a finished model is measured by"
+                        f" python -m toolkit.evaluate):{listed(short)}")

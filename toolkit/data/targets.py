@@ -35,7 +35,7 @@ class Asked(NamedTuple):
     delimiter: str = ""
 
 
-def settled(found, asked, ignore_empty=False, merge_case=False):
+def settled(found, asked, ignore_empty=False, merge_case=False, fewest=2):
     """(`found`, a Reading, with the task settled and its labels in one form; faults; notes).
 
     Raises OptionError where what is asked does not fit the data.
@@ -59,7 +59,7 @@ def settled(found, asked, ignore_empty=False, merge_case=False):
     elif task == "regression":
         labels = _numbers(labels, found.rows["path"], faults)
     else:
-        labels = _classes(labels, found.empty, ignore_empty, merge_case, faults, notes)
+        labels = _classes(labels, found.empty, ignore_empty, merge_case, faults, notes, fewest)
         if task == "ordinal":
             found = found._replace(classes=_order(labels, asked.order, faults))
     found.rows["label"] = labels
@@ -164,7 +164,7 @@ def _order(labels, order, faults):
     return tuple(sorted(names, key=lambda name: parsed([name])[0]))
 
 
-def _classes(labels, empty, ignore_empty, merge_case, faults, notes):
+def _classes(labels, empty, ignore_empty, merge_case, faults, notes, fewest):
     """The labels of a classification with twins joined; what is wrong with them goes to `faults` and `notes`."""
     labels = merged(labels, empty, merge_case, faults, notes)
     empty = [name for name in empty if same(name) not in set(map(same, labels))]
@@ -175,7 +175,7 @@ def _classes(labels, empty, ignore_empty, merge_case, faults, notes):
         else:
             faults.append(f"{count(len(empty), 'class')} without any picture: {names} (--ignore-empty goes on without)")
     names = sorted(set(labels) - {""})
-    if len(names) < 2 and not faults:
+    if len(names) < fewest and not faults:
         faults.append(f"only one class, {names[0]!r}; at least two are needed" if names else "no picture with a label")
     return labels
 

@@ -68,23 +68,24 @@ class Case:
         return ~np.isin(self.rows["test"], splits.leaking(self.part, self.samples.rows["bound"]))
 
 
-def listed(chosen, step=None, tasks=("classification",)):
+def listed(chosen, step=None, tasks=("classification",), fewest=2):
     """The rows of the data, before any picture is opened; every problem of them in one DataError.
 
-    step(done, of): called while an archive is unpacked. tasks: those that the caller can do.
+    step(done, of): called while an archive is unpacked. tasks: those that the caller can do. fewest: classes; of
+    --test-data one is enough.
     """
-    from toolkit.data import framed, manifest
+    from toolkit.data import external, framed
 
-    samples = listed_in(chosen, chosen.data, chosen.root, step)
+    samples = listed_in(chosen, chosen.data, chosen.root, step, fewest)
     if samples.task not in tasks:
         raise DataError(asked.not_yet(chosen.data, samples))
     if further := getattr(chosen, "test_data", None):
-        samples = manifest.with_test(samples, listed_in(chosen, further, None, step))
+        samples = external.with_test(samples, listed_in(chosen, further, None, step, 1), chosen.merge_case)
     whole = samples.boxes is not None or samples.masks is not None  # boxes and masks are of whole files
     return framed.every(samples, step) if chosen.frames == "all" and not whole else samples
 
 
-def listed_in(chosen, data, root, step):
+def listed_in(chosen, data, root, step, fewest):
     """The rows of a folder, table or archive."""
     from toolkit.data import manifest
     from toolkit.features import store
@@ -94,7 +95,7 @@ def listed_in(chosen, data, root, step):
     if data != chosen.data and Path(data).suffix.lower() not in manifest.TABLES:
         columns, labels = {}, labels._replace(delimiter="")  # of the other data's table
     return manifest.read(data, root, **columns, asked=labels, ignore_empty=chosen.ignore_empty,
-                         merge_case=chosen.merge_case, step=step,
+                         merge_case=chosen.merge_case, fewest=fewest, step=step,
                          cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
 
 
@@ -213,11 +214,14 @@ def rescaled(rows, depth):
 
 
 def decisions(chosen):
-    """The edits of --edits, or of the file beside the data."""
-    from toolkit.data import edits
+    """The edits of --edits, or of the files beside the data and beside --test-data."""
+    from toolkit.data import edits, external
 
-    path = None if chosen.edits == "none" else chosen.edits or edits.beside(chosen.data)
-    return edits.read(path) if path else []
+    if chosen.edits:
+        return [] if chosen.edits == "none" else edits.read(chosen.edits)
+    path, further = edits.beside(chosen.data), getattr(chosen, "test_data", None)
+    own = edits.beside(further) if further else None
+    return (edits.read(path) if path else []) + (external.named(edits.read(own)) if own and own != path else [])
 
 
 def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nullcontext()):
