@@ -247,6 +247,14 @@ def test_a_folder_that_is_somebody_elses_is_left_alone(served, server, here, cap
     assert "holds breastmnist" in capsys.readouterr().err
 
 
+def test_what_a_call_had_no_time_to_tidy_up_is_tidied_by_the_next(served, server, here):
+    path, _ = served()
+    run(path, "--yes")
+    (here / "data" / ".breastmnist.fetching").mkdir()
+    (here / "data" / ".breastmnist.fetching" / "breastmnist.npz").write_bytes(b"old")
+    assert run(path) == 0 and [one.name for one in (here / "data").iterdir()] == ["breastmnist"]
+
+
 def test_two_at_once_take_turns(served, server, here):
     path, bodies = served("beans")
     codes = []

@@ -57,14 +57,12 @@ def fetch(chosen):
     from toolkit.progress import News
 
     offline = chosen.offline or asked_offline()
-    if fetching.held(card, files, out):
-        say(f"{card.title} is in {out} already.")
-    else:
-        for line in shown(card, files, out, "" if offline else mirror, offline):
+    if not fetching.held(card, files, out):
+        for line in shown(card, files, out, mirror, offline):
             say(line)
         accepted(card, chosen.yes)
-        fetching.fetch(card, files, out, mirror=mirror, offline=offline, say=say, step=News("files unpacked"))
-        say(f"{card.title} is in {out}.")
+    fresh = fetching.fetch(card, files, out, mirror=mirror, offline=offline, say=say, step=News("files unpacked"))
+    say(f"{card.title} is in {out}" + ("." if fresh else " already."))
     for line in following(card, fetching.data_of(card, files, out)):
         say(line)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.data import cards
+from toolkit.data import cards, manifest
 from toolkit.errors import DataError, OptionError
 
 EVERY = cards.names()
@@ -121,6 +121,14 @@ def test_B2_a_size_that_there_is_not_is_refused_with_those_that_there_are():
         cards.find("breastmnist")[0].version(64)
     with pytest.raises(OptionError, match="it has one version"):
         cards.find("beans")[0].version(224)
+
+
+def test_A4_the_name_of_a_set_in_place_of_a_path_is_answered_with_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="python -m toolkit.fetch eurosat fetches"):
+        manifest.read("eurosat")
+    with pytest.raises(DataError, match="Name a folder"):
+        manifest.read("eurosatt")
 
 
 @pytest.mark.parametrize("name, size", [("breastmnist-224", 224), ("breastmnist_224", 224), ("BreastMNIST", None)])

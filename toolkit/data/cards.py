@@ -158,6 +158,11 @@ def names():
     return found
 
 
+def there(name):
+    """Whether a card bears this name, as it is typed."""
+    return re.fullmatch(r"[a-z0-9-]+", name) is not None and (folder() / name / CARD).is_file()
+
+
 def find(name):
     """(Card, size or None) of a name such as breastmnist, breastmnist-224, or the path of a card.
 

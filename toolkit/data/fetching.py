@@ -40,11 +40,12 @@ def fetch(card, files, out, *, mirror="", offline=False, say=print, step=None):
     DataError where no source answered, ResourceError, UntrustedError for what is not as published.
     """
     out = Path(os.path.abspath(out))
-    if held(card, files, out):
-        return False
     stage = out.with_name(f".{out.name[:100]}.fetching")
+    if held(card, files, out) and not stage.is_dir():
+        return False
     with alone(stage, say):
-        if held(card, files, out):  # another call was faster
+        if held(card, files, out):  # another call was faster, or was ended before it had tidied up
+            shutil.rmtree(stage, ignore_errors=True)
             return False
         roomy(files, stage)
         facts = [brought(card, file, stage, mirror, offline, say) for file in files]

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Callable
 
-from toolkit.data import targets
+from toolkit.data import cards, targets
 from toolkit.data.reading import count, listed
 from toolkit.data.spreadsheet import to_csv
 from toolkit.data.targets import ordered as ordered
@@ -256,7 +256,8 @@ def _not_there(path):
         return f"{path} is a link to nothing."
     end, near = nearest(path)
     hint = f"Did you mean {near}?" if near else f"Sample data are given as sample:{end.name}." \
-        if end.name in SAMPLES else "Name a folder of pictures, a table, an .npz file, or sample:cells."
+        if end.name in SAMPLES else f"python -m toolkit.fetch {end.name} fetches the public data set of this name." \
+        if cards.there(end.name) else "Name a folder of pictures, a table, an .npz file, or sample:cells."
     return f"{end} does not exist. {hint}"
 
 
