@@ -14,7 +14,7 @@ each says (those in brackets may be left out); an unknown key or a value of anot
     [[files]]                           what is downloaded, in this order; archives are unpacked into one folder
     file = "EuroSAT.zip"                its name here and on a mirror; .zip, .whl, .tar, .tar.gz, .tgz are unpacked
     urls = ["https://...", ...]         tried in order
-    [bytes = 94280567]                  exact, as published                 [roughly = 94000000] only to show
+    [bytes = 94280567]                  exact, as published                 [roughly = 94000000] its order, only to show
     [md5 = "..."] [sha256 = "..."]      as published
     [size = 28]                         pixels: the file is one version of the set, chosen by --size
 
