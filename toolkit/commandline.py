@@ -11,6 +11,21 @@ from pathlib import Path
 from toolkit.errors import OptionError, plain
 
 
+def option(default, help, unit="", low=None, high=None, choices=None, short_of=None, joined=False):
+    """A field with its meaning, unit and allowed range.
+
+    `short_of` allows everything below, not at, that value; `joined`: given several times, its values stand with commas
+    between them.
+    """
+    return dataclasses.field(default=default, metadata=dict(help=help, unit=unit, low=low, high=high, choices=choices,
+                                                short_of=short_of, joined=joined))
+
+
+def positional(help, default=dataclasses.MISSING, many=False):
+    """A field given by its place, not by its name."""
+    return dataclasses.field(default=default, metadata=dict(help=help, positional=True, many=many))
+
+
 def parse(kind, command, arguments):
     """The options `kind` from a preset, `--config FILE` and the command line, which wins over both.
 

@@ -6,10 +6,10 @@ TOML) and the help from it. Rooms never see these classes: commands hand them pl
 
 import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from toolkit import quantities
-from toolkit.commandline import allowed, fits, typed
+from toolkit.commandline import allowed, fits, option, positional, typed
 from toolkit.errors import OptionError
 from toolkit.quantities import STAGES, rates, seconds, size
 
@@ -18,22 +18,6 @@ PRESETS = {  # what the options file and the command line do not say otherwise
     "balanced": {},
     "best": {"augment": "medium", "epochs": 16, "patience": 5, "cache_views": 8, "folds": 5},
 }
-
-
-def option(default, help, unit="", low=None, high=None, choices=None, short_of=None, joined=False):
-    """A field with its meaning, unit and allowed range.
-
-    `short_of` allows everything below, not at, that value; `joined`: given several times, its values stand with commas
-    between them.
-    """
-    return field(default=default, metadata=dict(help=help, unit=unit, low=low, high=high, choices=choices,
-                                                short_of=short_of, joined=joined))
-
-
-def positional(help, default=dataclasses.MISSING, many=False):
-    """A field given by its place, not by its name."""
-    return field(default=default, metadata=dict(help=help, positional=True, many=many))
-
 
 NO_WAIT = "refuse to start, instead of waiting, while another run computes on the same device"
 FRAMES = "which of a file's several frames, pages or slices is the picture"
@@ -61,6 +45,7 @@ class Data:
     merge_case: bool = option(False, "take Cat and cat, or two spellings of one accent, as one class")
     edits: str | None = option(None, "file of decisions about pictures: exclude, relabel, regroup (default: "
                                "label_edits.jsonl beside the data, if there is one; none: no decisions)")
+    follow_links: bool = option(False, "follow links in a folder, but none that leads out of it or around in a circle")
     max_bad: float = option(0.1, "highest share of unreadable pictures to go on with", low=0.0, high=1.0)
     strict: bool = option(False, "refuse data in which a group or a picture leaks from training into a test, instead "
                           "of moving it")

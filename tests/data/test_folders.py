@@ -152,6 +152,26 @@ def test_I8_links_are_counted_and_never_followed(tmp_path):
     assert samples.skipped == {"symbolic link, not followed": 5, "not a regular file": 1}
 
 
+def test_I8_links_are_followed_on_request_inside_the_data_without_loops(tmp_path):
+    data, outside = fill(tmp_path / "data"), picture(tmp_path / "outside" / "secret.png")
+    pool = picture(data / "wolf" / "a.png", 77).parent
+    os.symlink(pool / "a.png", data / "dog" / "inside.png")             # followed
+    os.symlink("../wolf", data / "dog" / "more")                        # followed: not read before
+    os.symlink(outside, data / "cat" / "link.png")
+    os.symlink(outside.parent, data / "cat" / "folder")
+    os.symlink(data, data / "cat" / "loop")
+    os.symlink(data / "dog", pool / "back")                             # a loop through two folders
+    os.symlink("self", data / "cat" / "self")
+    os.symlink("/dev/zero", data / "dog" / "endless.png")
+    os.symlink(tmp_path / "data" / ".." / "outside", data / "third class")
+    samples = manifest.read(data, follow_links=True)
+    assert samples.counts == {"cat": 3, "dog": 5, "wolf": 1}
+    assert {"dog/inside.png", "dog/more/a.png"} <= set(samples.rows["path"])
+    assert len([path for path in samples.rows["path"] if "back" in path]) == 0
+    assert samples.skipped == {"symbolic link, out of the data": 4, "symbolic link, to nothing": 1,
+                               "symbolic link, to a folder that was read already": 3}
+
+
 def test_E13_the_data_folder_itself_may_be_a_link_with_an_odd_name(tmp_path):
     fill(tmp_path / "real")
     os.symlink(tmp_path / "real", tmp_path / "my pictures ü")

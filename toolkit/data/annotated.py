@@ -12,9 +12,9 @@ SPLITS = ("split.csv", "splits.csv", "index.csv")
 class Files:
     """The files below `root` by their paths, "a/b.png": `pictures`, and `left_out` (path, reason)."""
 
-    def __init__(self, root):
+    def __init__(self, root, follow_links=False):
         self.root, self.left_out = Path(root), []
-        self.all = walked(self.root, self.left_out)
+        self.all = walked(self.root, self.left_out, follow_links)
         self.pictures = [path for path in self.all if is_picture(path)]
         self.known, self.names = set(self.pictures), {}
         for path in self.pictures:

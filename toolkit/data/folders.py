@@ -1,7 +1,8 @@
 """A folder of class folders, or of train, val and test folders that hold class folders.
 
-A class folder's own subfolders belong to it. Links are never followed. A file is taken by its suffix and read by its
-content; what is passed over is counted with its reason.
+A class folder's own subfolders belong to it. Links are passed over; where the user wants them followed, those are that
+stay inside the root and lead to no folder that was read already, such as one around them. A file is taken by its suffix
+and read by its content; what is passed over is counted with its reason.
 """
 
 import os
@@ -14,12 +15,12 @@ from toolkit.pixels import sources
 LITTER = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin", "icon\r"}
 
 
-def read(root):
+def read(root, follow_links=False):
     """`root`: Path of an existing folder -> Reading. Raises DataError for an empty folder or one without classes."""
     import pandas
 
-    left_out = []
-    folders, files = _inside(root, root, left_out)
+    left_out, entered = [], set() if follow_links else None
+    folders, files = _inside(root, root, left_out, entered)
     if not folders and not files and not left_out:
         raise DataError(f"The folder {root} is empty; it should hold one folder of pictures for each class.")
     split = _is_split([folder.name for folder in folders])
@@ -30,12 +31,12 @@ def read(root):
             left_out.append((folder.name, "folder beside train, val and test"))
             continue
         if split:
-            classes, stray = _inside(folder, root, left_out)
+            classes, stray = _inside(folder, root, left_out, entered)
             left_out += [(_relative(file, root), "outside the class folders") for file in stray]
         else:
             classes = [folder]
         for class_folder in classes:
-            pictures = _pictures(class_folder, root, left_out)
+            pictures = _pictures(class_folder, root, left_out, entered)
             found[class_folder.name] = found.get(class_folder.name, 0) + len(pictures)
             rows += [(path, class_folder.name, part, "") for path in pictures]
     if not rows:
@@ -51,9 +52,14 @@ def _is_split(names):
     return "train" in parts and (len(parts) > 1 or len(names) == 1)
 
 
-def _inside(folder, root, left_out):
-    """(folders, files) directly in `folder`, by name; litter, hidden entries and links go to `left_out`."""
+def _inside(folder, root, left_out, entered):
+    """(folders, files) directly in `folder`, by name; litter, hidden entries and links go to `left_out`.
+
+    entered: real paths of the folders that were opened, where links are followed; else None.
+    """
     folders, files = [], []
+    if entered is not None:
+        entered.add(folder.resolve())
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -66,34 +72,47 @@ def _inside(folder, root, left_out):
         except UnicodeEncodeError:
             left_out.append((_relative(path, root), "name is not UTF-8"))
             continue
-        if entry.is_symlink():
-            left_out.append((_relative(path, root), "symbolic link, not followed"))
+        if entry.is_symlink() and (reason := _astray(path, root, entered)):
+            left_out.append((_relative(path, root), f"symbolic link, {reason}"))
         elif entry.name.casefold() in LITTER:
             left_out.append((_relative(path, root), "system file"))
         elif entry.name.startswith("."):
             left_out.append((_relative(path, root), "hidden"))
-        elif entry.is_dir(follow_symlinks=False):
+        elif entry.is_dir():
             folders.append(path)
-        elif entry.is_file(follow_symlinks=False):
+        elif entry.is_file():
             files.append(path)
         else:
             left_out.append((_relative(path, root), "not a regular file"))
     return folders, files
 
 
-def walked(root, left_out):
+def _astray(link, root, entered):
+    """Why a link is not followed; "" for one that stays inside `root` and leads to no folder that was entered."""
+    if entered is None:
+        return "not followed"
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return "to nothing"
+    if not target.is_relative_to(root.resolve()):
+        return "out of the data"
+    return "to a folder that was read already" if target in entered else ""
+
+
+def walked(root, left_out, follow_links=False):
     """Paths relative to `root` of all regular files below it, by name; what is passed over goes to `left_out`."""
-    found, waiting = [], [root]
+    found, waiting, entered = [], [root], set() if follow_links else None
     while waiting:
-        folders, files = _inside(waiting.pop(), root, left_out)
+        folders, files = _inside(waiting.pop(), root, left_out, entered)
         found += [_relative(file, root) for file in files]
         waiting += reversed(folders)
     return found
 
 
-def _pictures(folder, root, left_out):
+def _pictures(folder, root, left_out, entered):
     """Paths relative to `root` of the pictures in `folder` and below, depth first."""
-    folders, files = _inside(folder, root, left_out)
+    folders, files = _inside(folder, root, left_out, entered)
     pictures = []
     for file in files:
         if is_picture(file):
@@ -101,7 +120,7 @@ def _pictures(folder, root, left_out):
         else:
             left_out.append((_relative(file, root), _other(file)))
     for below in folders:
-        pictures += _pictures(below, root, left_out)
+        pictures += _pictures(below, root, left_out, entered)
     return pictures
 
 

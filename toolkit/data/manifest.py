@@ -78,16 +78,18 @@ class Samples:
 
 
 def read(data, root=None, *, path_column="path", label_column="label", split_column="split", group_column="group",
-         asked=targets.Asked(), ignore_empty=False, merge_case=False, fewest=2, cache=None, step=None):
+         asked=targets.Asked(), ignore_empty=False, merge_case=False, fewest=2, follow_links=False,
+         cache=None, step=None):
     """`data`: sample:NAME, a folder, a CSV, TSV or Parquet table, an .npz, or a zip of one of these -> Samples.
 
     asked: what the labels are to be, a targets.Asked. label_column: several names parted by commas are the labels of
     pictures with several. cache: folder where a zip is unpacked, once, with step(done, of) after each of its entries.
     Every problem is looked for before one DataError lists them all. `ignore_empty` goes on without classes that have no
     picture, `merge_case` joins classes that differ in case or accents' encoding only; both are noted. fewest: classes.
+    follow_links: of a folder, as in data.folders.
     """
     data = _opened(str(data), cache, step)
-    found, kind = _reading(data, root, path_column, label_column, split_column, group_column)
+    found, kind = _reading(data, root, path_column, label_column, split_column, group_column, follow_links)
     found = found._replace(rows=found.rows.reset_index(drop=True))
     found, faults, notes = targets.settled(found, asked, ignore_empty, merge_case, fewest)
     rows = found.rows
@@ -185,7 +187,7 @@ def _opened(data, cache, step):
     return str(known[0] if len(known) == 1 else folder)
 
 
-def _reading(data, root, path_column, label_column, split_column, group_column):
+def _reading(data, root, path_column, label_column, split_column, group_column, follow_links):
     """The reader that `data` asks for, and the kind."""
     columns = {"path_column": path_column, "label_column": label_column, "split_column": split_column,
                "group_column": group_column}
@@ -203,7 +205,7 @@ def _reading(data, root, path_column, label_column, split_column, group_column):
         raise DataError(f"{path} is an archive; unpack it and give the folder.")
     elif path.is_dir():
         _refuse_table_options("a folder", root, columns)
-        reading = _folder(path)
+        reading = _folder(path, follow_links)
     elif path.is_file() and suffix == ".npz":
         _refuse_table_options("an .npz file", root, columns)
         reading = import_module("toolkit.data.npz").read(path)
@@ -221,16 +223,16 @@ def refuse_missing(data):
         raise DataError(_not_there(Path(data).expanduser()))
 
 
-def _folder(path):
+def _folder(path, follow_links):
     """The Reading of a folder, by the first format that knows it; class folders otherwise."""
     from toolkit.data.annotated import Files
 
-    files = Files(path)
+    files = Files(path, follow_links)
     for name in ANNOTATED:
         reader = import_module(f"toolkit.data.{name}")
         if reader.is_one(files):
             return reader.read(files)
-    return import_module("toolkit.data.folders").read(path)
+    return import_module("toolkit.data.folders").read(path, follow_links)
 
 
 def _refuse_table_options(what, root, columns):

@@ -96,6 +96,7 @@ def listed_in(chosen, data, root, step, fewest):
         columns, labels = {}, labels._replace(delimiter="")  # of the other data's table
     return manifest.read(data, root, **columns, asked=labels, ignore_empty=chosen.ignore_empty,
                          merge_case=chosen.merge_case, fewest=fewest, step=step,
+                         follow_links=chosen.follow_links,
                          cache=Path(chosen.cache_dir or store.usual_folder()) / "unpacked")
 
 
