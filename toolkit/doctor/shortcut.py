@@ -41,10 +41,10 @@ def _shortcut(case):
                       " ".join(ADVICE[kind] for kind in ADVICE if kind in {trait.kind for trait, _ in warned}))
     else:
         whole = separation([column for trait, _ in found for column in trait.columns], truth, bundle)
+        together = f", {max(whole.mean, 0.5):.2f} together" if len(found) > 1 else ""
         yield Finding("shortcut", "note", (), f"What is beside the subject tells little of the class: "
                       f"{_listed([trait.name for trait, _ in found])} reach a ROC AUC of at most "
-                      f"{found[0][1].mean:.2f} alone" + (f", {whole.mean:.2f} together" if len(found) > 1 else "")
-                      + " (0.5 is chance).", "Nothing.")
+                      f"{max(found[0][1].mean, 0.5):.2f} alone{together} (0.5 is chance).", "Nothing.")
 
 
 def _comparable(case):
