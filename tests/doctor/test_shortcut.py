@@ -74,6 +74,17 @@ def test_what_is_not_monotone_is_found_too():
     assert "are of a kind of their own" in found(planted.rows(), planted.looks(brightness=values))[0].sentence
 
 
+def test_traits_that_tell_the_class_together_are_warned_of():
+    rng = np.random.default_rng(0)
+    side = np.arange(1000) % 2
+    weak = 0.5 + 0.05 * (rng.normal(size=1000) + 0.6 * side)
+    rows = planted.rows(1000, camera=np.where(rng.random(1000) < 0.35 + 0.3 * side, "A", "B"))
+    rows["bytes"] = (rows["bytes"] * (1 + 0.1 * (rng.normal(size=1000) + 0.6 * side))).astype(int)
+    (told,) = found(rows, planted.looks(1000, brightness=weak))
+    assert told.severity == "warning" and "together reach a ROC AUC of 0.7" in told.sentence
+    assert all(shortcut.ADVICE[kind] in told.remedy for kind in (traits.TAKEN, traits.STORED, traits.LIT))
+
+
 def test_one_class_of_several_is_enough():
     rows = planted.rows(600, "abcdef")
     rows["width"] = np.where(rows["label"] == "d", 800, rows["width"])

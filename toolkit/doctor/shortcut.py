@@ -38,13 +38,29 @@ def _shortcut(case):
     if warned:
         yield Finding("shortcut", "warning", (), "The class can be told without seeing the subject: "
                       + "; ".join(_sentence(*one, truth, names) for one in warned) + " (0.5 is chance).",
-                      " ".join(ADVICE[kind] for kind in ADVICE if kind in {trait.kind for trait, _ in warned}))
+                      _advice(trait for trait, _ in warned))
     else:
-        whole = separation([column for trait, _ in found for column in trait.columns], truth, bundle)
-        together = f", {max(whole.mean, 0.5):.2f} together" if len(found) > 1 else ""
-        yield Finding("shortcut", "note", (), f"What is beside the subject tells little of the class: "
-                      f"{_listed([trait.name for trait, _ in found])} reach a ROC AUC of at most "
-                      f"{max(found[0][1].mean, 0.5):.2f} alone{together} (0.5 is chance).", "Nothing.")
+        yield _together(found, separation([column for trait, _ in found for column in trait.columns], truth, bundle))
+
+
+def _together(found, whole):
+    """The finding where no trait alone tells the class."""
+    told, best = _listed([trait.name for trait, _ in found]), max(found[0][1].mean, 0.5)
+    if len(found) > 1 and _grave(whole):
+        return Finding("shortcut", "warning", (),
+                       f"The class can be told without seeing the subject: {told} together reach a ROC AUC of "
+                       f"{whole.mean:.2f} (95 % interval {whole.low:.2f} to {whole.high:.2f}; alone {best:.2f} at most; "
+                       "0.5 is chance).", _advice(trait for trait, _ in found))
+    said = f"reaches a ROC AUC of {best:.2f}"
+    if len(found) > 1:
+        said = f"reach a ROC AUC of at most {best:.2f} alone, {max(whole.mean, 0.5):.2f} together"
+    return Finding("shortcut", "note", (), f"What is beside the subject tells little of the class: {told} {said} (0.5 "
+                   "is chance).", "Nothing.")
+
+
+def _advice(known):
+    kinds = {trait.kind for trait in known}
+    return " ".join(ADVICE[kind] for kind in ADVICE if kind in kinds)
 
 
 def _comparable(case):
