@@ -40,7 +40,8 @@ def _shortcut(case):
                       + "; ".join(_sentence(*one, truth, names) for one in warned) + " (0.5 is chance).",
                       _advice(trait for trait, _ in warned))
     else:
-        yield _together(found, separation([column for trait, _ in found for column in trait.columns], truth, bundle))
+        columns = [column for trait, _ in found for column in trait.columns]
+        yield _together(found, separation(columns, truth, bundle))
 
 
 def _together(found, whole):
