@@ -2,17 +2,16 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from apps.parts import decide, found, look
+from tests.apps import pages
+from tests.apps.pages import words
 from tests.runs import make_looks
 from toolkit.data import edits
 from toolkit.runs import checks, collecting, folders, launch, listing, uploads
 
-APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 HOSTILE = ("<script>alert(1)</script>", "![x](http://evil.example/p.png)", "=cmd()|A1", "a\u202eb", "**bold**")
 
 
@@ -32,19 +31,7 @@ def begun(monkeypatch):
 
 
 def opened(**parameters):
-    page = AppTest.from_file(APP, default_timeout=30)
-    page.switch_page("views/data.py")
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
-
-
-def words(page):
-    """All that is said on a page, escapes taken away."""
-    kinds = (page.title, page.markdown, page.caption, page.error, page.warning, page.info, page.success, page.text)
-    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "").replace("\u2060", "")
+    return pages.opened("data", **parameters)
 
 
 def labels(page):

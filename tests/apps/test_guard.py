@@ -139,7 +139,7 @@ def ask(here, method="GET", path="/", kind="http", client="127.0.0.1", query=b""
     """(status, headers, body) of the guard's answer; 299 where it let the request through."""
     async def app(scope, receive, send):
         if fail:
-            raise RuntimeError("/home/somebody/patient.png")
+            raise RuntimeError("/pictures/patient.png")
         await send({"type": "http.response.start", "status": 299, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 

@@ -42,12 +42,13 @@ def test_lines_stay_lines_and_make_no_code():
 
 def test_a_long_path_keeps_its_end():
     assert short("/a/b.png", 20) == "/a/b.png"
-    assert short("/home/somebody/data/class/picture.png", 24) == "…/data/class/picture.png"
+    assert short("/pictures/of/a/trade/data/class/picture.png", 24) == "…/data/class/picture.png"
     assert short("x" * 100, 10) == "…" + "x" * 9 and "\\n" in short("a\nb")
 
 
 def test_a_grid_gets_texts_and_own_addresses_alone():
     made = grid.cell({"key": 1, "src": "https://evil.example/x.png", "caption": "a\u202eb", "tone": "x"})
-    assert made == {"key": "1", "src": "", "alt": "", "caption": "a\\u202eb", "badge": "", "tone": "gray"}
+    assert made == {"key": "1", "src": "", "alt": "", "caption": "a\\u202eb", "badge": "", "action": "",
+                    "tone": "gray"}
     assert grid.cell({"key": "k", "src": "/picture/a", "tone": "red"})["src"] == "/picture/a"
     assert grid.cell({"key": "k", "src": "//evil.example/a"})["src"] == ""

@@ -2,22 +2,19 @@
 
 import json
 import re
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.apps import make_runs
+from tests.apps import make_runs, pages
 from tests.apps.damages import DAMAGES
+from tests.apps.pages import ran, words
 from tests.runs.test_results import evaluated
 from toolkit.data import edits
 from toolkit.errors import plain as printable
 from toolkit.evaluation import operating
 from toolkit.report import words as report
 from toolkit.runs import launch, results, thresholds
-
-APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 
 
 @pytest.fixture
@@ -32,24 +29,7 @@ def run(root):
 
 
 def opened(**parameters):
-    page = AppTest.from_file(APP, default_timeout=30)
-    page.switch_page("views/results.py")
-    for name, value in {"run": "one", **parameters}.items():
-        page.query_params[name.rstrip("_")] = str(value)
-    return ran(page)
-
-
-def ran(page):
-    page.run()
-    assert not page.exception
-    return page
-
-
-def words(page):
-    """All that is said on a page, escapes taken away."""
-    kinds = (page.markdown, page.caption, page.error, page.warning, page.info, page.success, page.subheader, page.text,
-             page.code)
-    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "").replace("\u2060", "")
+    return pages.opened("results", **{name.rstrip("_"): value for name, value in {"run": "one", **parameters}.items()})
 
 
 def asked(page, name):

@@ -6,16 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from apps.parts import beside, ending, frame, overview, watch
-from tests.apps import make_runs
+from tests.apps import make_runs, pages
+from tests.apps.pages import words
 from tests.runs import worker
 from toolkit import queue
 from toolkit.errors import plain as printable
 from toolkit.runs import comparison, folders, launch, listing, state, trash
-
-APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 
 
 @pytest.fixture
@@ -29,21 +27,7 @@ def root(tmp_path, monkeypatch):
 
 
 def opened(**parameters):
-    page = AppTest.from_file(APP, default_timeout=30)
-    page.switch_page("views/run.py")
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
-
-
-def words(page):
-    """All that is said on a page, escapes taken away."""
-    said = [element.value for kind in ("markdown", "caption", "info", "error", "warning", "title", "subheader", "text",
-                                       "code") for element in getattr(page, kind)]
-    said += [element.proto.text for element in page.get("progress")] + [e.label for e in page.expander]
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", "\n".join(map(str, said))).replace("\u2060", "")
+    return pages.opened("run", **parameters)
 
 
 def buttons(page):

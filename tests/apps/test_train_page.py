@@ -2,20 +2,17 @@
 
 import shlex
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from apps.parts import form, wishes
-from tests.apps import make_runs
+from tests.apps import make_runs, pages
+from tests.apps.pages import words
 from tests.runs import make_looks
 from toolkit import options, queue
 from toolkit.commandline import parse
 from toolkit.files import to_json, write_atomic
 from toolkit.runs import checks, estimates, launch
-
-APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 
 
 @pytest.fixture
@@ -56,19 +53,7 @@ def gone(monkeypatch):
 
 
 def opened(**parameters):
-    page = AppTest.from_file(APP, default_timeout=30)
-    page.switch_page("views/train.py")
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
-
-
-def words(page):
-    """All that is said on a page, escapes taken away."""
-    kinds = (page.title, page.markdown, page.caption, page.error, page.warning, page.info, page.code)
-    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "").replace("\u2060", "")
+    return pages.opened("train", **parameters)
 
 
 def line(page):

@@ -1,17 +1,15 @@
 """The page Use: a model, new pictures, what it said of them; and what the page says where something is missing."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.apps import make_answers, make_runs
+from tests.apps import make_answers, make_runs, pages
+from tests.apps.pages import words
 from toolkit.errors import plain as printable
 from toolkit.runs import answers, launch, thresholds
 
 BOUND = ("show", "below", "order", "view", "page")
-APP = Path(__file__).resolve().parents[2] / "apps" / "dashboard.py"
 
 
 @pytest.fixture
@@ -34,22 +32,8 @@ def asked(monkeypatch):
 
 
 def opened(**parameters):
-    page = AppTest.from_file(APP, default_timeout=30)
-    page.switch_page("views/use.py")
-    for name, value in parameters.items():
-        if name in BOUND:  # what the browser would read from the address
-            page.session_state[name] = value
-        else:
-            page.query_params[name] = value
-    page.run()
-    assert not page.exception
-    return page
-
-
-def words(page):
-    """All that is said on a page, escapes taken away."""
-    kinds = (page.markdown, page.caption, page.error, page.warning, page.info, page.subheader, page.text, page.code)
-    return "\n".join(str(one.value) for kind in kinds for one in kind).replace("\\", "")
+    bound = {name: value for name, value in parameters.items() if name in BOUND}  # what the browser would read
+    return pages.opened("use", bound, **{name: value for name, value in parameters.items() if name not in bound})
 
 
 def button(page, label):

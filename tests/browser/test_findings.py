@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser import harness
+from tests.browser import harness, looking
 from tests.browser.conftest import pictured
 from tests.runs import make_looks
 from toolkit.data import edits
@@ -77,3 +77,8 @@ def test_a_bundle_is_looked_at_picture_by_picture(page, server, look):
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**picture=4**")
     harness.settled(page)
+
+
+def test_H9_findings_at_every_width_in_both_themes_for_everyone(page, server, look, axe_script):
+    harness.visit(page, server, "data", check=look[0])
+    assert looking.faults(page, axe_script) == {}

@@ -1,12 +1,11 @@
 """Every page, in every state of a run, in a real browser: what it asks for, how it looks, who can use it."""
 
 import re
-import time
 
 import pytest
 
 from tests.apps import make_runs
-from tests.browser import axe, harness
+from tests.browser import harness, looking
 from tests.browser.conftest import ALL, EVIL, LOOK, watched
 
 STATES = ("running", "queued", "failed", "stopped", "killed", "damaged")
@@ -18,9 +17,6 @@ ADDRESSES = [("data", {}), ("data", {"check": LOOK}), ("data", {"check": LOOK, "
              ("use", {"run": ALL}), ("use", {"model": "/nowhere"}), ("use", {"answer": "answer"}),
              ("use", {"answer": "answer", "view": "Pictures"}), ("use", {"answer": "answer", "picture": "4"})]
 IDS = ["-".join([name, *(f"{value}" for value in given.values())]) for name, given in ADDRESSES]
-WIDER = """() => Math.max(...[document.documentElement, ...document.querySelectorAll(
-    '[data-testid=stMain], [data-testid=stAppViewContainer]')].map(one => one.scrollWidth - one.clientWidth))"""
-LOOKS = [("light", harness.WIDE), ("dark", harness.NARROW)]  # each theme and each width once
 
 
 @pytest.mark.parametrize("name, given", ADDRESSES, ids=IDS)
@@ -28,28 +24,10 @@ def test_H9_every_page_at_every_width_in_both_themes_for_everyone(browser, serve
     with watched(browser, server) as page:
         harness.visit(page, server, name, **given)
         page.wait_for_timeout(500)  # charts come after the words
-        found = {}
-        for scheme, size in LOOKS:
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size(size)
-            page.wait_for_timeout(250)
-            look = f"{scheme} {size['width']}"
-            if wide := sideways(page):
-                found[f"{look} sideways"] = wide
-            for fault in axe.findings(page, axe_script):
-                found.setdefault(fault, look)
+        found = looking.faults(page, axe_script, pause=250)
         page.set_viewport_size({"width": 640, "height": 450})  # 1280 at 200 %
         page.wait_for_timeout(200)
-        assert (found, sideways(page)) == ({}, 0)
-
-
-def sideways(page, patience=5.0):
-    """By how many pixels a page is wider than its window, once its charts have followed."""
-    wide, end = page.evaluate(WIDER), time.monotonic() + patience
-    while wide and time.monotonic() < end:
-        page.wait_for_timeout(200)
-        wide = page.evaluate(WIDER)
-    return wide
+        assert (found, looking.sideways(page)) == ({}, 0)
 
 
 @pytest.mark.parametrize("name", ("run", "results", "use"))

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from tests.browser import axe, harness
+from tests.browser import harness, looking
 from tests.browser.conftest import ALL, watched
-from tests.browser.test_pages import LOOKS, sideways
 from toolkit.runs import results
 
 VIEWS = [{"view": "pictures"}, {"view": "pictures", "form": "table", "cell": "0,0"}, {"class": "b", "threshold": "0.3"},
@@ -27,17 +26,7 @@ def test_H9_one_picture_for_everyone(browser, server, runs, axe_script):
 def looked_at(page, server, script, **given):
     """No sideways scroll and nothing grave for assistive devices, however the page is looked at."""
     harness.visit(page, server, "results", run=ALL, **given)
-    found = {}
-    for scheme, size in LOOKS:
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size(size)
-        page.wait_for_timeout(400)
-        look = f"{scheme} {size['width']}"
-        if wide := sideways(page):
-            found[f"{look} sideways"] = wide
-        for fault in axe.findings(page, script):
-            found.setdefault(fault, look)
-    assert found == {}
+    assert looking.faults(page, script) == {}
 
 
 def keys(runs, **wanted):
