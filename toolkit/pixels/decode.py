@@ -6,7 +6,6 @@
 | EXIF orientation | applied: the picture stands as the camera was held |
 | 8-bit grey or colour | unchanged; grey keeps one channel, colour has three |
 | more than 8 bits, negative values, floating point | to 0..255 by one rule for all pictures of a data set (`--depth`) |
-| PNG of 16-bit grey with alpha | the high byte of each value |
 | NaN, infinities | NaN and -inf to 0, +inf to 255; refused where no value is finite |
 | 1 bit | 0 and 255 |
 | palette | applied, three channels |
@@ -14,6 +13,7 @@
 | CMYK, YCbCr, Lab, HSV | converted to RGB, CMYK and RGB through the embedded colour profile where there is one |
 | colour profile other than sRGB | converted to sRGB; a broken or grey profile is ignored |
 | TIFF of other numbers (signed, 16 and 64-bit floating point, colour beyond 16 bits) | the same, through tifffile |
+| JPEG 2000 of colour beyond 8 bits, signed numbers | the same, where toolkit[dicom] is installed; else refused |
 | DICOM, where pydicom is installed | modality table, window, inversion, palette applied; padding black |
 | NIfTI (.nii, .nii.gz), where nibabel is installed | slices, turned as radiologists show them, scaled |
 | animation, pages, frames, slices | one of them, or each as a picture of its own (`--frames`) |
@@ -34,7 +34,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from toolkit.pixels import cameras, colours, dicom, foreign, frames, nifti, tiff
+from toolkit.pixels import cameras, colours, dicom, foreign, frames, jpeg2000, nifti, tiff
 from toolkit.pixels import depth as depths
 from toolkit.pixels.values import Refused
 
@@ -173,10 +173,12 @@ def _picture(image, data, depth, notes):
     _check_size(*image.size, MAX_PIXELS // (2 if deep_colour else 1))
     _check_expansion(image, len(data), 2 if deep_colour else 1)
     mode, span = image.mode, None
+    if image.format == "JPEG2000" and jpeg2000.misread(data):
+        return _from_values(jpeg2000.read(data), depth)
     if image.format == "PNG" and not image.tell():
         Image.open(io.BytesIO(data), formats=["PNG"]).verify()  # checksums of all chunks, which load() skips
     if deep_colour:
-        mode += ";16"
+        mode = f"{mode if 'LA;16' not in str(image.tile[0][3]) else 'LA'};16"
         image, note, span = depths.deep_colour(image, data, depth)
         notes.append(note)
     image.load()

@@ -197,14 +197,14 @@ def deep_colour(image, data, depth):
     """An opened 16-bit colour picture -> (8-bit picture, note, its Span; None where its values are not to be had).
 
     Pillow keeps one byte of each 16-bit value, and the raw mode's byte order says which: decoding twice, the second
-    time with the order swapped, gives both. Grey with alpha has no such raw mode and keeps the high byte.
+    time with the order swapped, gives both. Grey with alpha is decoded once, as if its four bytes were four colours.
     """
+    if "LA;16" in str(image.tile[0][3]):
+        return _deep_grey(image, depth)
     low = Image.open(io.BytesIO(data), formats=[image.format])
     low.seek(image.tell())
     order = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if np.little_endian else ";16L"}
-    if "LA;16" in str(low.tile[0][3]):
-        return image.convert("LA"), "16-bit grey with alpha: high byte of each value kept", None
-    low.tile = [_swapped(tile, order) for tile in low.tile]
+    low.tile = [_replaced(tile, order) for tile in low.tile]
     image.load()
     low.load()
 
@@ -218,15 +218,35 @@ def deep_colour(image, data, depth):
     result = Image.fromarray(scaled, "CMYK" if colours == 4 else "RGB")
     if image.mode == "RGBA":
         result.putalpha(image.getchannel("A"))
+    return _told(result, image), "; ".join(notes), span
+
+
+def _deep_grey(image, depth):
+    """As `deep_colour`, of 16-bit grey with alpha."""
+    image.tile = [_replaced(tile, {"LA;16B": "RGBA"}) for tile in image.tile]
+    image.load()
+
+    def grey(top, bottom):  # uint16 (rows, width)
+        parts = np.asarray(image.crop((0, top, image.width, bottom))).astype(np.uint16)
+        return parts[..., 0] << 8 | parts[..., 1]
+
+    notes = []
+    scaled, span = depth.pixels(grey, (image.height, image.width), notes)
+    result = Image.merge("LA", (Image.fromarray(scaled[..., 0]), image.getchannel("B")))
+    return _told(result, image), "; ".join(notes), span
+
+
+def _told(result, image):
+    """`result` with what `image` says of profile and orientation."""
     result.info = {key: value for key, value in image.info.items() if key in ("icc_profile", "exif")}
     result._exif = image.getexif()
-    return result, "; ".join(notes), span
+    return result
 
 
-def _swapped(tile, order):
+def _replaced(tile, modes):
     arguments = tile[3]
     mode = arguments if isinstance(arguments, str) else arguments[0]
-    for old, new in order.items():
+    for old, new in modes.items():
         if old in mode:
             mode = mode.replace(old, new)
             break

@@ -17,13 +17,14 @@ where it is installed: it spreads its own symbols over the process, in which Ten
 import hashlib
 import io
 import logging
+import math
 import sys
 import warnings
 import zlib
 
 import numpy as np
 
-from toolkit.pixels import cameras, frames
+from toolkit.pixels import cameras, codestreams, frames
 from toolkit.pixels.values import Refused, Values
 
 PREFIX = slice(128, 132)  # where DICM stands
@@ -135,11 +136,24 @@ def _refuse_bomb(pydicom, data):
             raise Refused(f"a DICOM file of {len(data):,} bytes that unpacks to far more: a decompression bomb")
 
 
+def _refuse_larger(found, frame):
+    """Refuse a packed frame whose own header wants more pixels than the file's: decoders would make room for them."""
+    from pydicom.encaps import get_frame
+
+    if found.file_meta.TransferSyntaxUID.is_encapsulated:
+        packed = get_frame(found.PixelData, frame, number_of_frames=_several(found))
+        if math.prod(codestreams.sides(packed)) > 2 * int(found.Rows) * int(found.Columns):
+            raise Refused("a DICOM file whose pixels are more than its header says: a decompression bomb")
+
+
 def _pixels(found, frame):
     from pydicom.pixels import pixel_array
 
     try:
+        _refuse_larger(found, frame)
         return pixel_array(found, index=frame)
+    except Refused:
+        raise
     except Exception as error:
         text = str(error)
         syntax = getattr(getattr(found, "file_meta", None), "get", lambda *_: None)("TransferSyntaxUID")
@@ -216,10 +230,9 @@ def _coloured(found, stored, colours, notes):
     bits = int(found.get("BitsStored", 8))
     if colours == "PALETTE COLOR":
         stored = apply_color_lut(stored, found)[..., :3]
-        bits = 8 * stored.dtype.itemsize
-        if bits == 16 and not (stored & 255).any():  # 8 bits, written as the high byte
-            stored, bits = (stored >> 8).astype(np.uint8), 8
         notes.append("palette applied")
+        high_bytes = stored.dtype.itemsize == 2 and not (stored & 255).any()  # 8 bits, written as the high byte
+        return stored, 0, 0xFF00 if high_bytes else 2 ** (8 * stored.dtype.itemsize) - 1
     elif colours.startswith("YBR"):
         notes.append("YCbCr converted to RGB")
     return stored, 0, 2 ** bits - 1
