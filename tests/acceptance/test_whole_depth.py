@@ -1,7 +1,10 @@
 """Pictures of more than 8 bits from the file to the answer: one rule, kept with the model."""
 
+import io
+
 import numpy as np
 import pandas
+import pytest
 from PIL import Image
 
 from tests.acceptance import runs
@@ -43,3 +46,67 @@ def test_a_users_window_stands(tmp_path, fast):
     data, run = deep(tmp_path / "data"), tmp_path / "run"
     assert runs.tune(data, *fast, "--run-dir", run, "--depth", "0..3000") == 0
     assert runs.read(run / "model.json")["input"]["depth"] == {"rule": "0..3000", "low": 0.0, "high": 3000.0}
+
+
+def ramps(folder, kind):
+    """Class folders of files whose 64 x 64 pixels are all numbers of 12 bits, each begun elsewhere."""
+    for name, step in (("down", -1), ("up", 1)):
+        (folder / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = np.roll(np.arange(4096)[::step], 37 * i).reshape(64, 64).astype(np.uint16)
+            path = folder / name / f"{i}.{kind}"
+            if kind == "dcm":
+                from tests.dicom_files import made
+
+                path.write_bytes(made(pixels, BitsStored=12, HighBit=11, PatientID=f"{name}{i}"))
+            elif kind == "nii.gz":
+                from tests.nifti_files import made
+
+                path.write_bytes(made(np.stack([pixels] * 2, axis=2)))
+            else:
+                Image.fromarray(pixels).save(path)
+    return folder
+
+
+def trained_on(run):
+    """(n, 64, 64, 3) pixels that the run's network learnt from, and their keys in order."""
+    from toolkit import options
+    from toolkit.features.store import Store
+    from toolkit.pixels.depth import Depth
+    from toolkit.steps import look
+
+    chosen = options.from_dict(options.Finetune, runs.read(run / "run.json")["options"])
+    samples = look.listed(chosen)
+    with Store(chosen.cache_dir, 10**9, run / "again", print) as store:
+        samples, pixels = look.pictures(chosen, samples, store, lambda *done: None,
+                                        Depth(**runs.read(run / "model.json")["input"]["depth"]))
+        return np.asarray(pixels[np.arange(len(samples))]), list(samples.rows["sha256"])
+
+
+class Watch:
+    """A model that remembers what it is shown."""
+
+    def predict_on_batch(self, pixels):
+        self.seen = pixels
+        return np.full((len(pixels), 2), 0.5)
+
+
+@pytest.mark.parametrize("kind", ["dcm", "png", "tif", "nii.gz"])
+def test_A8_a_twelve_bit_ramp_keeps_250_levels_in_training_prediction_and_thumbnails(kind, tmp_path, fast):
+    from toolkit import artifact, predict
+    from toolkit.pixels import thumbnails
+    from toolkit.steps import named
+
+    pytest.importorskip({"dcm": "pydicom", "nii.gz": "nibabel"}.get(kind, "numpy"))
+    data, run, watch = ramps(tmp_path / "data", kind), tmp_path / "run", Watch()
+    assert runs.tune(data, *fast, "--run-dir", run, "--size", 64, "--probe-only") == 0
+    trained, keys = trained_on(run)
+    facts = artifact.read_facts(run / "model.json")
+    list(predict.predictions(watch, facts, named.listed([str(data)]), 32))
+    assert len(trained) == 20 and np.array_equal(watch.seen, trained)
+    for pixels, key in zip(trained, keys):
+        assert len(np.unique(pixels)) >= 250
+        small = thumbnails.read(run / "thumbnails.zip", key[:16])
+        if small is not None:  # of validation and test; a JPEG loses some levels, and keeps the grey
+            shown = np.asarray(Image.open(io.BytesIO(small)).convert("L")).astype(int)
+            assert np.abs(shown - pixels[..., 0]).mean() < 4 and len(np.unique(shown)) > 200

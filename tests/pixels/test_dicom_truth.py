@@ -124,8 +124,9 @@ def test_a_table_of_grey_values():
 
 
 def test_each_frame_of_an_enhanced_file_has_its_own_scale_and_window():
-    frames = [items(PixelValueTransformationSequence=items(RescaleSlope=n + 1, RescaleIntercept=-1000, RescaleType="HU"),
-                    FrameVOILUTSequence=items(WindowCenter=400 * (n + 1), WindowWidth=900))[0] for n in range(3)]
+    frames = [items(FrameVOILUTSequence=items(WindowCenter=400 * (n + 1), WindowWidth=900),
+                    PixelValueTransformationSequence=items(RescaleSlope=n + 1, RescaleIntercept=-1000,
+                                                           RescaleType="HU"))[0] for n in range(3)]
     data = made(np.stack([RAMP] * 3), **TWELVE, PerFrameFunctionalGroupsSequence=pydicom.Sequence(frames))
     for n in range(3):
         wanted = linear(RAMP * (n + 1.0) - 1000, 400 * (n + 1), 900)

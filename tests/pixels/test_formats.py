@@ -64,7 +64,8 @@ def test_A8_grey_jpeg_2000_of_sixteen_bits():
 def packed(array):
     """Bytes of a JPEG 2000 codestream without loss."""
     utils = pytest.importorskip("openjpeg.utils", reason="openjpeg is not installed")
-    return bytes(utils.encode_array(array, photometric_interpretation=1 if array.ndim == 3 else 2, use_mct=False))
+    return bytes(utils.encode_array(array, bits_stored=8 * array.dtype.itemsize, use_mct=False,
+                                    photometric_interpretation=1 if array.ndim == 3 else 2))
 
 
 def test_A8_deep_and_signed_jpeg_2000():
