@@ -12,8 +12,8 @@
 | alpha, transparent colour | laid over white; an alpha that is 0 everywhere is ignored |
 | CMYK, YCbCr, Lab, HSV | converted to RGB, CMYK and RGB through the embedded colour profile where there is one |
 | colour profile other than sRGB | converted to sRGB; a broken or grey profile is ignored |
-| TIFF of other numbers (signed, 16 and 64-bit floating point, colour beyond 16 bits) | by that rule too, through tifffile |
-| JPEG 2000 of colour beyond 8 bits, signed numbers | by that rule too, where toolkit[dicom] is installed; else refused |
+| TIFF of signed bytes, 16 and 64-bit floating point, colour beyond 16 bits | by that rule too, through tifffile |
+| JPEG 2000 of signed numbers, colour beyond 8 bits | by that rule too, where toolkit[dicom] is; else refused |
 | DICOM, where pydicom is installed | modality table, window, inversion, palette applied; padding black |
 | NIfTI (.nii, .nii.gz), where nibabel is installed | slices, turned as radiologists show them, scaled |
 | animation, pages, frames, slices | one of them, or each as a picture of its own (`--frames`) |
