@@ -100,7 +100,7 @@ def card(seen, key, check, together, among):
 def offers(seen, check, bundle):
     """(words, icon, decisions) of the buttons under a bundle; no decisions: nothing is left to be done by it."""
     if check in CONFLICTS:
-        for label in list(dict.fromkeys(picture.label for picture in bundle))[:4]:
+        for label in list(dict.fromkeys(picture.label for picture in bundle if picture.label))[:4]:
             yield (f"All are {plain(printable(label))}", ":material/label:",
                    [(picture, "relabel", label) for picture in bundle if seen.decisions.label(picture) != label])
         yield "Leave all out", ":material/visibility_off:", leaving(seen, bundle)

@@ -367,3 +367,26 @@ def test_a_picture_says_what_stands_for_it():
 def test_the_table_adds_up():
     table = look.table({"a": {"train": 3, "test": 1}, "b": {"train": 2}})
     assert table[-1] == {"Class": "All", "Training": 5, "Test": 1, "All": 6} and table[1]["Test"] == 0
+
+
+@pytest.mark.parametrize("show", ["findings", "pictures", "left-out"])
+@pytest.mark.parametrize("task, labels_of", [("detection", ("",)), ("regression", ("1.5", "2.5")),
+                                             ("multi-label", ("", "a;b"))])
+def test_data_of_other_tasks_are_summed_up_and_not_trained_on(root, task, labels_of, show):
+    pictures = [*make_looks.rows(count=12)]
+    pictures = [(path, labels_of[n % len(labels_of)], *more) for n, (path, _, *more) in enumerate(pictures)]
+    found = [{"check": "label conflicts", "severity": "warning", "pictures": [row[0] for row in pictures[:2]],
+              "bundles": [[row[0] for row in pictures[:2]]], "sentence": "Two.", "remedy": "Decide."}]
+    name = make_looks.look(root, manifest=pictures, found=found, task=task, summary={
+        "task": task, "columns": ["boxes", "all"], "rows": [[HOSTILE[0], 7], ["odd"], 3], "lines": ["7 boxes.", 9]})
+    page = opened(check=name, show=show)
+    assert "what is trained here is one class a picture" in words(page) and "7 boxes." in words(page)
+    assert page.dataframe[0].value.values.tolist() == [[HOSTILE[0], "7"]]
+    assert "Go on to training" not in labels(page) and "Look again" in labels(page)
+    assert not [label for label in labels(page) if label.strip() == "All are"]
+
+
+@pytest.mark.parametrize("summary", [7, [], {"task": "x"}, {"task": {}, "rows": [], "columns": 3},
+                                     {"task": "t", "rows": [[None, {}]], "columns": ["a", "b"], "lines": {}}])
+def test_I9_an_odd_summary_breaks_no_page(root, summary):
+    opened(check=make_looks.look(root, summary=summary))

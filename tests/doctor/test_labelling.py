@@ -70,6 +70,14 @@ def test_clean_targets_are_left_in_peace(targets):
     assert examine(rows(40), targets=targets) == []
 
 
+def test_copies_with_one_target_are_only_copies():
+    found = examine(rows(40, sha256={12: "h0"}), targets=amounts())
+    assert [(one.check, one.severity) for one in found] == [("duplicates", "note")]
+    assert "of the same class" not in found[0].sentence
+    found = examine(rows(40, sha256={1: "h0"}), targets=amounts())
+    assert [one.check for one in found] == ["label conflicts"]
+
+
 def test_amounts_that_grow_by_factors_are_no_outliers():
     values = np.exp(np.random.default_rng(0).normal(0, 2, 300))
     assert examine(rows(300), targets=Targets("regression", tuple(values))) == []

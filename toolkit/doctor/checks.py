@@ -50,7 +50,8 @@ def _reader_notes(case):
 
 def _twins(case):
     """Same picture, same class."""
-    bundles = [rows for rows in _same_picture(case.rows) if case.rows["label"].iloc[rows].nunique() == 1]
+    bundles = [rows for rows in _same_picture(case.rows) if case.rows["label"].iloc[rows].nunique() == 1
+               and not labelling.differ(case, rows)]
     if bundles:
         of_class = " of the same class" if (case.rows["label"] != "").any() else ""
         spare = sum(len(rows) - 1 for rows in bundles)

@@ -22,12 +22,11 @@ def _at_odds(case):
     """Copies of one picture with different targets."""
     if case.targets is None or case.targets.task == "ordinal":  # grades are classes to the check of label conflicts
         return
-    truth = [getattr(truth, "digest", truth) for truth in case.targets.truth]
-    bundles, found = {}, []
+    bundles = {}
     same = ("sha256", "fingerprint") if "fingerprint" in case.rows else ("sha256",)
     for row, bundle in enumerate(splits.bind(*(case.rows[name] for name in same))):
         bundles.setdefault(bundle, []).append(row)
-    found = [rows for rows in bundles.values() if len({told(truth[row]) for row in rows}) > 1]
+    found = [rows for rows in bundles.values() if differ(case, rows)]
     if found:
         what = {"multi-label": "labels", "regression": "targets", "detection": "boxes", "segmentation": "masks"}
         paths = [tuple(case.rows["path"].iloc[rows]) for rows in found]
@@ -37,8 +36,14 @@ def _at_odds(case):
                       "Decide which is right and remove the other file; one of them is wrong.", tuple(paths))
 
 
+def differ(case, rows):
+    """Whether the targets of some rows are not one and the same; False where there are but classes."""
+    return case.targets is not None and len({told(case.targets.truth[row]) for row in rows}) > 1
+
+
 def told(truth):
     """What of a target tells it from another, whatever its order."""
+    truth = getattr(truth, "digest", truth)
     return frozenset(map(str, truth)) if isinstance(truth, tuple) else truth
 
 
