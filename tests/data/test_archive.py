@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from toolkit.data import archive
+from toolkit.data import archive, zipped
 from toolkit.errors import DataError, ResourceError, UntrustedError
 
 
@@ -89,11 +89,13 @@ def test_I1_a_name_that_stands_twice_is_refused(tmp_path):
         archive.unpacked(path, tmp_path / "cache")
 
 
-def test_I1_encrypted_entries_are_refused(tmp_path):
+@pytest.mark.parametrize("flag", [1, 0x40, 0x2000])
+def test_I1_encrypted_entries_are_refused(tmp_path, flag):
     path = packed(tmp_path / "x.zip", [("a.png", b"1")], zipfile.ZIP_STORED)
     data = bytearray(path.read_bytes())
     for magic, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        data[data.index(magic) + at] |= 1
+        place = data.index(magic) + at
+        data[place:place + 2] = struct.pack("<H", struct.unpack_from("<H", data, place)[0] | flag)
     path.write_bytes(data)
     with pytest.raises(UntrustedError, match="encrypted"):
         archive.unpacked(path, tmp_path / "cache")
@@ -118,10 +120,63 @@ def test_I2_sizes_that_lie_do_not_help(tmp_path):
     assert left(tmp_path / "cache") == []
 
 
+def crowd(path, number, says=None, wide=False):
+    """A zip whose directory has `number` entries, all of the same few bytes, and says that it has others."""
+    first = b"PK\3\4" + struct.pack("<5H3L2H", 20, 0, 0, 0, 0, 0, 0, 0, 1, 0) + b"a"
+    rest = struct.pack("<6H3L5H2L", 20, 20, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0)
+    with open(path, "wb") as file:
+        file.write(first)
+        file.write(b"".join(b"PK\1\2" + rest + b"%06d.png" % i for i in range(number)))
+        size, says = file.tell() - len(first), number if says is None else says
+        if wide:
+            file.write(struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, says, says, size, len(first)))
+            file.write(struct.pack("<4sLQL", b"PK\6\7", 0, len(first) + size, 1))
+        few, small = (0xFFFF, 0xFFFFFFFF) if wide else (min(says, 0xFFFE), size)
+        file.write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, few, few, small, small if wide else len(first), 0))
+    return path
+
+
+@pytest.mark.parametrize("says, wide", [(None, True), (3, True), (3, False)])
+def test_I2_a_million_entries_are_refused_before_one_is_opened(tmp_path, monkeypatch, says, wide):
+    path = crowd(tmp_path / "x.zip", 1_000_000, says, wide)
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was read"))
+    with pytest.raises(UntrustedError, match="more than 200,000 entries"):
+        archive.unpacked(path, tmp_path / "cache")
+    assert left(tmp_path) == ["x.zip"]
+
+
+def test_I2_a_directory_of_any_size_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipped, "MOST_DIRECTORY", 1000)
+    with pytest.raises(UntrustedError, match="entries"):
+        archive.unpacked(crowd(tmp_path / "x.zip", 100), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_I2_entries_that_share_their_bytes_are_refused(tmp_path, wide):
+    with pytest.raises(UntrustedError, match="shares its bytes with another one"):
+        archive.unpacked(crowd(tmp_path / "x.zip", 3, None, wide), tmp_path / "cache")
+    whole = packed(tmp_path / "y.zip", [(f"{i}.png", bytes(range(256)) * 40) for i in range(3)], zipfile.ZIP_STORED)
+    data = bytearray(whole.read_bytes())
+    at = data.index(b"PK\1\2")
+    for place in (20, 24):  # the first entry says that it goes on into the second
+        data[at + place:at + place + 4] = struct.pack("<I", 256 * 40 + 60)
+    whole.write_bytes(data)
+    with pytest.raises(UntrustedError, match="'0.png' shares its bytes"):
+        archive.unpacked(whole, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_I2_a_bomb_in_a_zip_in_a_zip_stays_packed(tmp_path):
+    inner = packed(tmp_path / "in.zip", [("a.png", bytes(60 << 20))])
+    outer = packed(tmp_path / "x.zip", [("in.zip", inner.read_bytes()), ("a.png", b"1")])
+    folder = archive.unpacked(outer, tmp_path / "cache")
+    assert sorted(left(folder)) == ["a.png", "in.zip"] and (folder / "in.zip").stat().st_size == inner.stat().st_size
+
+
 def test_I2_too_many_entries_and_too_many_bytes(tmp_path, monkeypatch):
     path = packed(tmp_path / "x.zip", [(f"{i}.png", b"1") for i in range(20)])
     monkeypatch.setattr(archive, "MOST_ENTRIES", 19)
-    with pytest.raises(UntrustedError, match="20 entries"):
+    with pytest.raises(UntrustedError, match="more than 19 entries"):
         archive.unpacked(path, tmp_path / "cache")
     monkeypatch.setattr(archive, "MOST_ENTRIES", 20)
     monkeypatch.setattr(archive, "MOST_BYTES", 19)

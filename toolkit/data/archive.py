@@ -1,9 +1,9 @@
 """A zip or a tar from anywhere, unpacked where nothing else is touched: all of it, or nothing.
 
 Refused, by name of the first entry at fault: names that are absolute, climb out, hold a drive, a backslash, a NUL or
-are no text; links, devices and other kinds than files and folders; encrypted entries; two names that one disk would
-take for the same. Capped while the bytes come, since headers may lie: entries, bytes of one and of all, bytes for each
-byte of the archive. Archives in the archive stay what they are.
+are no text; links, devices and other kinds than files and folders; encrypted entries; entries that share their bytes;
+two names that one disk would take for the same. Capped while the bytes come, since headers may lie: entries, bytes of
+one and of all, bytes for each byte of the archive. Archives in the archive stay what they are.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from toolkit.data import tarball
+from toolkit.data import tarball, zipped
 from toolkit.errors import DataError, ResourceError, UntrustedError, plain
 from toolkit.files import unwritten
 
@@ -29,6 +29,7 @@ MOST_RATIO = 200          # bytes for each byte of the archive; pictures are har
 FREE_RATIO = 50 * 2**20   # bytes that are unpacked whatever the ratio
 LONGEST = 240             # bytes of one part of a name
 PIECE = 1 << 20
+ENCRYPTED = 0x1 | 0x40 | 0x2000  # flags: encrypted, strongly, with a hidden directory (PKWARE APPNOTE, 4.4.4)
 KEEPS = ("mac os", "__macosx")
 CACHE = "choose another disk with --cache-dir"
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -73,7 +74,8 @@ def opened(path, place):
     """(zip or tar, its checked entries); what goes wrong while they are unpacked to `place` becomes our errors."""
     kind, entries = "tar" if str(path).lower().endswith(tarball.SUFFIXES) else "zip", ()
     try:
-        with (tarball.opened(path, MOST_ENTRIES, MOST_BYTES) if kind == "tar" else zipfile.ZipFile(path)) as archive:
+        with (tarball.opened(path, MOST_ENTRIES, MOST_BYTES) if kind == "tar" else
+              zipped.opened(path, MOST_ENTRIES)) as archive:
             entries = checked(archive, path)
             yield archive, entries
     except FileExistsError as error:
@@ -144,7 +146,7 @@ def fault_of(entry):
             return f"has a name of more than {LONGEST} bytes"
     except UnicodeEncodeError:
         return "has a name that is no text"
-    if entry.flag_bits & 1:
+    if entry.flag_bits & ENCRYPTED:
         return "is encrypted; unpack it yourself and give the folder"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or (kind == stat.S_IFDIR) != entry.is_dir() and kind:

@@ -1,4 +1,17 @@
-"""A folder of class folders, or of train, val and test folders that hold class folders.
+"""A folder of class folders. For example
+
+    cat/a.png
+    cat/more/b.jpg
+    dog/c.png
+
+Or train, val and test folders that hold class folders:
+
+    train/cat/a.png
+    train/dog/b.png
+    val/cat/c.png
+    val/dog/d.png
+    test/cat/e.png
+    test/dog/f.png
 
 A class folder's own subfolders belong to it. Links are passed over; where the user wants them followed, those are that
 stay inside the root and lead to no folder that was read already, such as one around them. A file is taken by its suffix

@@ -1,4 +1,42 @@
-"""A CSV, TSV or Parquet table with a path and a label a row; split, group and further columns are optional.
+"""A CSV, TSV or Parquet table with a path and a label a row; split, group and further columns are optional. For example
+
+    pictures/a.png
+    pictures/b.png
+    table.csv            path,label,split,group,age
+                         pictures/a.png,cat,train,p1,5
+                         pictures/b.png,dog,test,p2,7
+
+Several labels a picture, --label-column oedema,nodule:
+
+    a.png
+    b.png
+    table.csv            path,oedema,nodule
+                         a.png,1,1
+                         b.png,0,0
+
+Or in one column, --label-delimiter ; (any text but what parts the columns):
+
+    a.png
+    b.png
+    table.csv            path,label
+                         a.png,oedema;nodule
+                         b.png,
+
+An amount a picture, --task regression, with a decimal point or comma:
+
+    a.png
+    b.png
+    table.csv            path;label
+                         a.png;1,5
+                         b.png;20
+
+A grade a picture, --label-order none,mild,severe (or --task ordinal, where grades are numbers):
+
+    a.png
+    b.png
+    table.csv            path,label
+                         a.png,mild
+                         b.png,none
 
 Text may be UTF-8, UTF-16 or Windows-1252, parted by comma, semicolon, tab or bar; paths are relative to the table or
 to a given root, and may not leave it.
