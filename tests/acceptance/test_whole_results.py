@@ -175,6 +175,18 @@ def test_I8_links_in_the_data_are_not_followed(trouble):
     assert len(paths) == 4 * 14 + 7 + 3 and not [path for path in paths if "link" in path]
 
 
+def test_A11_long_reserved_and_slashed_class_names_of_a_table_work_to_the_end(tmp_path, data, fast):
+    names = dict(zip(runs.CLASSES, ("a/b", "CON", "-" + "ä" * 199)))
+    table = runs.table(tmp_path / "t.csv", [(f"{name}/{i}.png", names[name]) for name in names for i in range(16)])
+    assert runs.tune(table, "--root", data, *fast, "--run-dir", tmp_path / "run") == 0
+    assert runs.read(tmp_path / "run" / "metrics.json")["classes"] == sorted(names.values())
+    assert runs.ask(tmp_path / "run", data, "--out", tmp_path / "out.csv") == 0
+    answers = {row["predicted"].removeprefix("'") for row in runs.rows(tmp_path / "out.csv")}
+    assert answers <= set(names.values()) and answers
+    assert all(f"p_{name}" in runs.rows(tmp_path / "out.csv")[0] for name in names.values())
+    assert all(name in runs.told(tmp_path / "run") for name in names.values())
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
 def test_A2_A10_a_table_in_any_encoding_keeps_its_groups_together(tmp_path, data, fast, encoding):
     lines = ["file;diagnose;Fall"]
