@@ -19,7 +19,7 @@ from toolkit.errors import DataError, UntrustedError, plain
 from toolkit.progress import Progress
 from toolkit.run import Run
 
-SHARES = {"list": 0.05, "read": 0.6, "look": 0.2, "targets": 0.05, "thumbnails": 0.1}  # of the time
+SHARES = {"list": 0.05, "read": 0.55, "look": 0.15, "near": 0.1, "targets": 0.05, "thumbnails": 0.1}  # of the time
 LONGEST = 32        # characters of a class name in the table
 
 
@@ -42,7 +42,7 @@ def work(chosen, store, run, progress, faults):
     from toolkit.tasks import classification as task
 
     samples = look.listed(chosen, progress.start("list", "Listing the pictures."), TASKS)
-    case, given = look.opened(chosen, samples, task, store, progress, faults, lambda pixels: looked(pixels, progress),
+    case, given = look.opened(chosen, samples, task, store, progress, faults,
                               lambda samples: learnt(chosen, samples, progress))
     case.findings[:0] = refusals(faults)
     thumbnails(chosen, case, run, progress)
@@ -56,13 +56,6 @@ def work(chosen, store, run, progress, faults):
     run.say(f"Pictures: {run.manifest}   Suggested instead: {run.clean}")
     for line in advice.said:
         run.say(f"  {line}")
-
-
-def looked(pixels, progress):
-    """What the pixels look like, in numbers that the doctor compares."""
-    from toolkit.doctor import looks
-
-    return looks.measured(pixels, progress.start("look", "Comparing how the pictures look."))
 
 
 def learnt(chosen, samples, progress):

@@ -21,8 +21,8 @@ from toolkit.progress import Progress
 from toolkit.run import Run
 from toolkit.training import device
 
-SHARES = {"read": 0.1, "features": 0.2, "probe": 0.05, "check": 0.05, "tune": 0.45, "score": 0.1,
-          "folds": 0.05}                                # of a run's time
+SHARES = {"read": 0.1, "look": 0.02, "near": 0.03, "features": 0.15, "probe": 0.05, "check": 0.05,
+          "tune": 0.45, "score": 0.1, "folds": 0.05}    # of a run's time
 WITH_A_MODEL = ("check", "tune", "score", "folds")      # phases that a stop file does not break off
 OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "no_wait", "debug")  # may differ where a run goes on
 

@@ -94,6 +94,7 @@ class Look:
     test: float = option(0.15, "share of the pictures kept for the final scores", low=0.05, high=0.5)
     keep_split: bool = option(False, "take a split that comes with the data as it is, even where it leaks; otherwise "
                               "copies and groups on both sides of it go to the test, or else to validation")
+    near_duplicates: str = option("together", "how to split pictures of one scene", choices=("together", "ignore"))
     size: int = option(224, "side of the input", "pixels", low=32, high=1024)
     channels: int = option(3, "channels of the input: 3 for colour, 1 for grey", choices=(1, 3))
     depth: str = option("auto", "what becomes black and white of pictures with more than 8 bits: auto, full, "

@@ -8,7 +8,7 @@ from collections import Counter
 
 from toolkit.data import names, splits
 from toolkit.data.reading import count
-from toolkit.doctor import annotations, kinds, labelling, quality, shift, shortcut
+from toolkit.doctor import annotations, kinds, labelling, quality, repeats, shift, shortcut
 from toolkit.doctor.crossing import across_splits
 from toolkit.doctor.findings import SEVERITIES, Case, Finding
 
@@ -17,11 +17,11 @@ IMBALANCE = 10  # largest class over smallest, from which it is warned
 BURNT_IN, TURNED = "DICOM: text", "turned upright"  # how the decoder's notes begin that have checks of their own
 
 
-def examine(rows, unreadable=(), left_out=(), notes=(), looks=None, given=None, targets=None):
+def examine(rows, unreadable=(), left_out=(), notes=(), looks=None, near=None, given=None, targets=None):
     """All findings on prepared rows, gravest first -> list of Finding; without `looks` those that need no pixels."""
     if targets is not None and targets.task != "ordinal":  # what stands for a label is no class
         rows = rows.assign(label="")
-    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks, given=given, targets=targets)
+    case = Case(rows, tuple(unreadable), tuple(left_out), tuple(notes), looks, near, given=given, targets=targets)
     found = [finding for check in CHECKS.values() for finding in check(case)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -176,6 +176,7 @@ CHECKS = {
     "label conflicts": _conflicts,
     "duplicates": _twins,
     "across splits": across_splits,
+    **repeats.CHECKS,
     "class missing": _missing_class,
     "imbalance": _imbalance,
     "tiny": _tiny,

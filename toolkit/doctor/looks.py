@@ -35,13 +35,15 @@ class Looks(NamedTuple):
     thumbnails: np.ndarray
 
 
-def measured(pixels, step=None):
-    """Looks of `pixels`, which gives uint8 (m, height, width, 1 or 3) when indexed by m rows; step(done, of)."""
-    count = len(pixels)
+def measured(pixels, step=None, rows=None):
+    """Looks of the `rows` (all if None) of `pixels`, which gives uint8 (m, height, width, 1 or 3) when indexed by m
+    of them; step(done, of)."""
+    wanted = np.arange(len(pixels)) if rows is None else rows
+    count = len(wanted)
     numbers, thumbnails = np.empty((len(Looks._fields) - 1, count), np.float32), np.empty((count, SIDE, SIDE), np.uint8)
     for start in range(0, count, BLOCK):
         rows = np.arange(start, min(start + BLOCK, count))
-        for row, picture in zip(rows, pixels[rows]):
+        for row, picture in zip(rows, pixels[wanted[rows]]):
             numbers[:, row], thumbnails[row] = look(picture)
         if step:
             step(int(rows[-1]) + 1, count)

@@ -110,18 +110,17 @@ def read(chosen, samples, task, store, run, progress):
     return case
 
 
-def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=lambda pixels: None,
-           learnt=lambda samples: None):
+def opened(chosen, samples, task, store, progress, faults=nullcontext(), learnt=lambda samples: None):
     """(Case, the split that came with the data) of pictures that are opened once.
 
     faults: the context of each step that may refuse the data; where it holds a DataError back, the next step goes on
-    without what that one would have given. looked(pixels): doctor.looks.Looks of them, for the checks that want them.
-    learnt(samples): doctor.targets.Targets, where they are not one class a picture.
+    without what that one would have given. learnt(samples): doctor.targets.Targets, where they are not one class a
+    picture.
     """
-    from toolkit.data import splits, targets
+    from toolkit.data import targets
     from toolkit.doctor import checks
-    from toolkit.pixels import frames
     from toolkit.pixels.depth import Depth
+    from toolkit.steps import compare
 
     step = progress.start("read", f"Reading {len(samples)} pictures" + (
         f" of {len(samples.classes)} classes." if samples.task == "classification" else f" for {samples.task}."))
@@ -129,31 +128,49 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), looked=
     with faults:
         decided = decisions(chosen)
     samples, pixels = pictures(chosen, samples, store, step, depth, edits=decided, faults=faults)
-    rows = samples.rows
-    same = rows["sha256"], rows["fingerprint"], frames.files(rows["path"])
-    notes, given = samples.problems, rows["split"].copy()
-    with faults:
-        rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS), decided)
-    labels = targets.strata(samples, bound := splits.bind(rows["group"], *same))
-    with faults:
-        rows["split"] = mended(chosen, rows, bound, labels)
-    part = rows["split"].to_numpy(object)
-    with faults:
-        part = splits.assign(labels, rows["group"], rows["split"],
-                             (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
-                             same=same, strict=chosen.strict, names=rows["path"])
+    rows, given = samples.rows, samples.rows["split"].copy()
+    looks, near = compare.looks(pixels, store, progress), None
+    if chosen.near_duplicates == "together":
+        near = compare.near(looks.thumbnails, pixels, store, chosen.workers, progress)
+    labels, part, bound, notes = parted(chosen, samples, near, decided, faults)
     depth = depth_of(samples, part == "train", depth, chosen.frames)
     if rescaled(rows, depth):
         step = progress.start("read", f"Reading them again: {depth.low:.6g} to {depth.high:.6g} become black to white.")
         again, pixels = pictures(chosen, samples, store, step, depth)
         rows[["mode", "note"]] = again.rows[["mode", "note"]]
+        looks = compare.looks(pixels, store, progress)
     truth = learnt(samples)
-    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looked(pixels), given, truth)
+    findings = checks.examine(rows, samples.unreadable, samples.left_out, notes, looks, near, given, truth)
     moved = crossed(rows, given)
     rows["split"], rows["bound"] = part, bound
     kinds = samples.classes if samples.task in ("classification", "ordinal") else targets.ordered(set(labels))
     return Case(samples, pixels, kinds, task.encode(labels, kinds), part, findings, depth, moved,
                 asked.summed(truth, part, kinds, given)), given
+
+
+def parted(chosen, samples, near, decided, faults):
+    """(what the split is balanced by, the part and the bundle of each row, the notes); near: doctor.near.Near or None.
+
+    Groups are put into the rows, and the given split as it is mended: what is the same to the pixel or of one group is
+    moved. What is near is told and left there, for published splits are full of it and others' scores stand on them.
+    """
+    from toolkit.data import splits, targets
+    from toolkit.pixels import frames
+
+    rows, notes = samples.rows, samples.problems
+    same = (rows["sha256"], rows["fingerprint"], frames.files(rows["path"]), *([near.keys()] if near else []))
+    with faults:
+        rows["group"], notes = grouped(chosen, rows, samples.problems, len(PARTS), decided)
+    bound = splits.bind(rows["group"], *same)
+    labels = targets.strata(samples, bound)
+    with faults:
+        rows["split"] = mended(chosen, rows, splits.bind(rows["group"], *same[:3]), labels)
+    part = rows["split"].to_numpy(object)
+    with faults:
+        part = splits.assign(labels, rows["group"], rows["split"],
+                             (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
+                             same=same, strict=chosen.strict, names=rows["path"])
+    return labels, part, bound, notes
 
 
 def mended(chosen, rows, bound, labels):

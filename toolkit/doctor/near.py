@@ -1,0 +1,232 @@
+"""Near duplicates: pictures of one scene, though encoded, sized, cut, turned, mirrored, lit or marked otherwise.
+
+Likeness at a glance is no proof: pictures of one trade look alike. So a pair that looks alike is laid one upon the
+other (`align`), and only where its fine detail agrees, which no two scenes share, is it called the same:
+
+1. candidates: for each picture the NEIGHBOURS that resemble it most in SMALL x SMALL means, whole, cut or turned;
+2. each pair aligned and compared at ever finer LEVELS, until its detail disagrees.
+
+Measured on stained cells, breast ultrasound and magnetic tiles of 128 to 600 pixels: copies that were encoded anew at
+JPEG qualities of 30 to 95, resized by 0.4 to 2 or cut by up to a tenth at each edge agree to 0.85 and more (a percent
+of the tiles, which have hardly any detail, to less); different scenes agree to 0.66 at most. What was taken anew,
+seconds apart or at another exposure, lies between 0.6 and 1.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from toolkit.doctor.align import Place, aligned
+
+SIDE = 64                   # of thumbnails
+SMALL = 12                  # of the means that find candidates: enough to tell scenes, too few to tell crops
+NEIGHBOURS = 12             # candidates of a picture
+ALIKE = 0.75                # correlation of the means below which a pair is no candidate
+SAME = 0.74                 # correlation of detail from which a pair is one
+LEVELS = ((16, 1.0, 0.7), (32, 1.0, 0.68), (64, 1.0, SAME))  # side, blur in pixels, correlation below which it ends
+WIDTH, EVEN = 3.0, 4.0      # of detail: pixels of the blur, and grey levels below which it is noise
+COVERED = 0.5               # share of a picture that the other must cover
+PLAIN = 0.1                 # mean square of detail (see `detail`) below which it is noise and tells nothing
+BLOCK, BATCH = 256, 128     # rows of the candidates' matrix, and pairs, in memory at a time
+CROPS = (0.06, 0.12)        # shares of a side that a crop may lack; alignment finds those between
+WINDOWS = tuple((lost, left, top) for lost in CROPS
+                for left, top in ((0, 0), (0, lost), (lost, 0), (lost, lost), (lost / 2, lost / 2)))
+TURNS = tuple((mirrored, quarter) for mirrored in (False, True) for quarter in range(4))  # the identity first
+
+
+class Near(NamedTuple):
+    """bundle (n,): number of each picture's cluster; likeness (n,): to the one that is most like it, SAME..1, or 0."""
+
+    bundle: np.ndarray
+    likeness: np.ndarray
+
+    def keys(self):
+        """What rows of one cluster share (n,), "" for a row that stands alone."""
+        alone = np.bincount(self.bundle)[self.bundle] == 1
+        return np.where(alone, "", np.char.add("near-", self.bundle.astype(str))).astype(object)
+
+
+def found(thumbnails, workers=2, step=None):
+    """Near duplicates among `thumbnails`, uint8 grey (n, SIDE, SIDE) -> Near; step(done, of).
+
+    Time grows with the square of n in the first pass only: 5 s at 10,000 pictures. Pictures without detail, such as
+    black ones, are like no other: only an equal file is a copy of theirs.
+    """
+    from threadpoolctl import threadpool_limits
+
+    count = len(thumbnails)
+    if count < 2:
+        return alone(count)
+    with threadpool_limits(1):
+        threads = ThreadPoolExecutor(workers)
+        try:
+            pairs, ways = candidates(thumbnails, threads, step)
+            coarsest, starts = View.of(thumbnails, *LEVELS[0][:2]), range(0, len(pairs), BATCH)
+            parts, similarity = [slice(start, start + BATCH) for start in starts], np.empty(len(pairs), np.float32)
+            values = threads.map(lambda part: compared(thumbnails, pairs[part], ways[part], coarsest), parts)
+            for part, similarity[part] in zip(parts, values):
+                if step:
+                    step(count + min(part.stop, len(pairs)) * count // len(pairs), 2 * count)
+        finally:
+            threads.shutdown(cancel_futures=True)
+    return near(count, pairs, similarity)
+
+
+def alone(count):
+    """Near of `count` pictures that are all different."""
+    return Near(np.arange(count), np.zeros(count, np.float32))
+
+
+def near(count, pairs, similarity):
+    """Near of `count` pictures, of which those `pairs` (m, 2) with a similarity are the same."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    pairs, similarity = pairs[similarity > 0], similarity[similarity > 0]
+    likeness = np.zeros(count, np.float32)
+    for rows in pairs.T:
+        np.maximum.at(likeness, rows, similarity)
+    graph = coo_matrix((np.ones(len(pairs), np.int8), tuple(pairs.T)), shape=(count, count))
+    return Near(connected_components(graph, directed=False)[1], likeness)
+
+
+def candidates(thumbnails, threads, step=None):
+    """(pairs (m, 2) of rows that look alike, ways (m,): by which of `ways_of` the first must be changed for it)."""
+    whole = unit(np.stack([smaller(picture) for picture in thumbnails]))
+    starts = range(0, len(whole), BLOCK)
+    results = threads.map(lambda start: alike(thumbnails[start:start + BLOCK], whole, start), starts)
+    found = []
+    for start, part in zip(starts, results):
+        found.append(part)
+        if step:
+            step(min(start + BLOCK, len(whole)), 2 * len(whole))
+    rows, others, ways = (np.concatenate(parts) for parts in zip(*found))
+    low, high = np.minimum(rows, others), np.maximum(rows, others)
+    plain = ways == 0  # both directions would find such a pair
+    keep = np.zeros(len(rows), bool)
+    keep[np.unique(np.stack([low, high, np.where(plain, -1, rows), ways]), axis=1, return_index=True)[1]] = True
+    return np.stack([rows[keep], others[keep]], 1), ways[keep]
+
+
+def alike(block, whole, start):
+    """(rows, others, ways) of the nearest neighbours of a block of thumbnails among the means `whole` (n, d)."""
+    rows = np.arange(start, start + len(block))
+    best, way = np.full((len(block), len(whole)), ALIKE, np.float32), np.zeros((len(block), len(whole)), np.int8)
+    for number, changed in enumerate(ways_of(block)):
+        likeness = unit(np.stack([smaller(picture) for picture in changed])) @ whole.T
+        better = likeness > best
+        np.copyto(best, likeness, where=better)
+        way[better] = number
+    best[np.arange(len(block)), rows] = ALIKE  # itself
+    near = np.argpartition(-best, min(NEIGHBOURS, len(whole) - 1), axis=1)[:, :NEIGHBOURS]
+    row, place = np.nonzero(np.take_along_axis(best, near, 1) > ALIKE)
+    others = near[row, place]
+    return rows[row], others, way[row, others]
+
+
+def ways_of(block):
+    """Thumbnails (m, SIDE, SIDE) as they are, turned and mirrored, then without their edges."""
+    yield block
+    for mirrored, quarter in TURNS[1:]:
+        yield turned(block, mirrored, quarter)
+    for lost, left, top in WINDOWS:
+        x, y, kept = round(left * SIDE), round(top * SIDE), round(SIDE * (1 - lost))
+        yield block[:, y:y + kept, x:x + kept]
+
+
+def turned(block, mirrored, quarter):
+    """Thumbnails (m, side, side) mirrored left to right, then turned by quarters."""
+    return np.rot90(block[:, :, ::-1] if mirrored else block, quarter, (1, 2))
+
+
+def smaller(picture):
+    """SMALL x SMALL means."""
+    import cv2
+
+    return cv2.resize(np.ascontiguousarray(picture), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+
+
+def unit(means):
+    """Pictures as vectors (n, d) of mean 0 and length 1; a plain one as zeros."""
+    flat = means.reshape(len(means), -1).astype(np.float32)
+    flat -= flat.mean(1, keepdims=True)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1.0)
+
+
+def compared(thumbnails, pairs, ways, coarsest):
+    """Similarity (m,) of pairs, 0 where they are not the same; coarsest: the View of all at the first of LEVELS."""
+    result, rows, place = np.zeros(len(pairs), np.float32), np.arange(len(pairs)), begun(ways)
+    for level, (side, width, enough) in enumerate(LEVELS):
+        if not len(rows):
+            break
+        first, second = pairs[rows].T
+        views = [coarsest.of_rows(first), coarsest.of_rows(second)] if not level else \
+            [View.of(thumbnails[some], side, width) for some in (first, second)]
+        views[0] = views[0].turned(ways[rows])
+        place = aligned(views[1].blurred, views[0].blurred, place.at(side))
+        fine, covered = agreement(views[1].detail, views[0].detail, place)
+        kept = (fine > enough) & (covered > COVERED)
+        rows, place, fine = rows[kept], place.of_rows(kept), fine[kept]
+    result[rows] = fine if len(rows) else 0
+    return result
+
+
+def begun(ways):
+    """The Place, in SIDE pixels, from which alignment of each pair begins."""
+    scale, right, down = np.ones(len(ways)), np.zeros(len(ways)), np.zeros(len(ways))
+    for number, (lost, left, top) in enumerate(WINDOWS, len(TURNS)):
+        mine = ways == number
+        scale[mine], right[mine], down[mine] = 1 - lost, SIDE * (left - lost / 2), SIDE * (top - lost / 2)
+    return Place(scale, scale, right, down, SIDE)
+
+
+def agreement(first, second, place):
+    """(correlation (m,) of detail where both cover the picture, the share (m,) of it that they do)."""
+    moved, both = place.moved(second)
+    weight = both / both.sum((1, 2), keepdims=True).clip(1)
+    first, moved = (values - (values * weight).sum((1, 2), keepdims=True) for values in (first, moved))
+    power = [(values ** 2 * weight).sum((1, 2)) for values in (first, moved)]
+    share = (first * moved * weight).sum((1, 2)) / np.sqrt(power[0] * power[1] + 1e-9)
+    return np.where(np.minimum(*power) < PLAIN, 0, share), both.mean((1, 2))
+
+
+class View(NamedTuple):
+    """Pictures (m, side, side) at one level: blurred, to be aligned, and their `detail`."""
+
+    blurred: np.ndarray
+    detail: np.ndarray
+
+    @classmethod
+    def of(cls, thumbnails, side, width):
+        """Made from thumbnails of any side."""
+        import cv2
+
+        views = cls(*np.empty((2, len(thumbnails), side, side), np.float32))
+        for number, picture in enumerate(thumbnails):
+            picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+            views.blurred[number] = cv2.GaussianBlur(picture, (0, 0), width)
+            views.detail[number] = detail(picture)
+        return views
+
+    def of_rows(self, rows):
+        """Some of the pictures."""
+        return View(self.blurred[rows], self.detail[rows])
+
+    def turned(self, ways):
+        """With those pictures turned that must be."""
+        for way in set(ways[(ways > 0) & (ways < len(TURNS))].tolist()):
+            for values in self:
+                values[ways == way] = turned(values[ways == way], *TURNS[way])
+        return self
+
+
+def detail(picture):
+    """What a blur takes away, in units of how much that is around each place and EVEN.
+
+    So a faint texture counts as much as one bold edge, which many pictures of a kind share.
+    """
+    import cv2
+
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), WIDTH)
+    return fine / np.sqrt(cv2.GaussianBlur(fine ** 2, (0, 0), 2 * WIDTH) + EVEN ** 2)
