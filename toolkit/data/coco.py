@@ -13,6 +13,7 @@ A box is left, top, width and height in pixels. Polygons and run lengths are pas
 """
 
 import json
+import math
 from pathlib import PurePosixPath
 
 from toolkit.data import annotated
@@ -93,8 +94,8 @@ def place(annotations, known, names, pictures, boxes, file):
         try:
             left, top, width, height = (float(number) for number in row["bbox"])
             name, image = names[row["category_id"]], row["image_id"]
-            if image not in known:
-                raise KeyError("image_id")
+            if image not in known or not all(map(math.isfinite, (left, top, width, height))):
+                raise ValueError("of no picture, or with an edge that is no number")
         except (KeyError, TypeError, ValueError):
             strange.append(f"annotation {row.get('id', '?') if isinstance(row, dict) else '?'}")
             continue

@@ -12,6 +12,7 @@
 Edges count from 1 and belong to the box, so a box of one pixel has xmin = xmax. Parts may also stand in a split.csv.
 """
 
+import math
 import xml.etree.ElementTree as ElementTree
 from pathlib import PurePosixPath
 
@@ -71,7 +72,9 @@ def box_of(row):
     place = row.find("bndbox")
     if place is None or not row.findtext("name", "").strip():
         raise ValueError("an object without a name or a bndbox")
-    left, top, right, bottom = (float(place.findtext(edge, "nothing")) for edge in EDGES)
+    left, top, right, bottom = edges = [float(place.findtext(edge, "nothing")) for edge in EDGES]
+    if not all(map(math.isfinite, edges)):
+        raise ValueError("an edge that is no number")
     return Box(row.findtext("name").strip(), left - 1, top - 1, right, bottom,
                kind="difficult" if row.findtext("difficult", "0").strip() == "1" else "")
 
