@@ -50,8 +50,8 @@ def _together(found, whole):
     if len(found) > 1 and _grave(whole):
         return Finding("shortcut", "warning", (),
                        f"The class can be told without seeing the subject: {told} together reach a ROC AUC of "
-                       f"{whole.mean:.2f} (95 % interval {whole.low:.2f} to {whole.high:.2f}; alone {best:.2f} at most; "
-                       "0.5 is chance).", _advice(trait for trait, _ in found))
+                       f"{whole.mean:.2f} (95 % interval {whole.low:.2f} to {whole.high:.2f}; alone {best:.2f} at "
+                       "most; 0.5 is chance).", _advice(trait for trait, _ in found))
     said = f"reaches a ROC AUC of {best:.2f}"
     if len(found) > 1:
         said = f"reach a ROC AUC of at most {best:.2f} alone, {max(whole.mean, 0.5):.2f} together"
