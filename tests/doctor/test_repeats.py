@@ -9,13 +9,13 @@ from toolkit.doctor import checks, near, repeats
 REMARKS = tuple(repeats.CHECKS)
 
 
-def case(bundle, labels=None, split="", hashes=None):
+def case(bundle, labels=None, split="", hashes=None, group=""):
     """(rows, Near) of as many pictures as `bundle` has numbers."""
     count = len(bundle)
     hashes = hashes or [f"{row:064x}" for row in range(count)]
     labels = labels or ["a", "b"] * (count // 2)
     rows = pandas.DataFrame({"path": [f"{row}.png" for row in range(count)], "label": labels, "split": split,
-                             "group": "", "sha256": hashes, "fingerprint": hashes, "width": 64,
+                             "group": group, "sha256": hashes, "fingerprint": hashes, "width": 64,
                              "height": 64, "mode": "L", "note": ""})
     return rows, near.Near(np.array(bundle), np.zeros(count, np.float32))
 
@@ -29,6 +29,13 @@ def test_a_cluster_is_told_with_its_pictures_together():
     found = said(*case([0, 1, 0, 2, 3, 0], ["a"] * 3 + ["b"] * 2 + ["a"]))["near duplicates"]
     assert found.bundles == (("0.png", "2.png", "5.png"),) and found.pictures == found.bundles[0]
     assert "3 pictures of 6" in found.sentence and "1 scene" in found.sentence and "one side" in found.sentence
+
+
+def test_pictures_of_one_group_may_be_alike():
+    labels = ["a"] * 4 + ["b"] * 2
+    assert not said(*case([0, 0, 1, 1, 2, 3], labels, group=["p1", "p1", "p2", "p2", "p3", "p4"]))
+    found = said(*case([0, 0, 1, 1, 2, 3], labels, group=["p1", "p1", "p2", "p3", "", ""]))["near duplicates"]
+    assert found.bundles == (("2.png", "3.png"),)
 
 
 def test_the_largest_cluster_comes_first():

@@ -9,8 +9,9 @@ from toolkit.pixels import frames
 
 
 def near_duplicates(case):
-    """Clusters of pictures that show the same scene; what is equal to the pixel is told elsewhere."""
-    bundles = _clusters(case)
+    """Clusters of pictures that show the same scene, beyond those of one group, whose pictures are known to be kin."""
+    group = case.rows["group"]
+    bundles = [rows for rows in _clusters(case) if group.iloc[rows].nunique() > 1 or group.iat[rows[0]] == ""]
     if bundles:
         pictures = sum(map(len, bundles))
         apart = " and are kept on one side of the split" if (_given(case) == "").all() else ""
