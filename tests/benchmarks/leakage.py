@@ -28,7 +28,8 @@ def naive(pictures, seed, table):
     labels = dict(pictures)
     train, rest = train_test_split(sorted(labels), test_size=0.3, random_state=seed, stratify=[
         labels[path] for path in sorted(labels)])
-    validation, test = train_test_split(rest, test_size=0.5, random_state=seed, stratify=[labels[path] for path in rest])
+    validation, test = train_test_split(rest, test_size=0.5, random_state=seed, stratify=[
+        labels[path] for path in rest])
     write(table, ("path", "label", "split"), [
         (path, labels[path], part) for part, paths in (("train", train), ("validation", validation), ("test", test))
         for path in paths])
@@ -66,7 +67,8 @@ def run(bench, options):
 
         for name in options.sets.split(","):
             ours, usual = f"{name}: our split", f"{name}: naive split"
-            bench.run({ours: lambda seed: once(name, seed, shared / SETS[name]), usual: lambda seed: random(name, seed)})
+            bench.run({ours: lambda seed: once(name, seed, shared / SETS[name]),
+                       usual: lambda seed: random(name, seed)})
             for score in SCORES:
                 bench.compare(f"{name}, {score}: naive - ours", (usual, score), (ours, score), kind="difference")
             bench.compare(f"{name}, roc_auc: naive, all test pictures - those without a near copy in training",
