@@ -16,11 +16,12 @@ from PIL import Image
 from tests.acceptance import runs
 from toolkit import check, errors
 from toolkit.data import edits
+from toolkit.features import executor
 from toolkit.pixels import decode, thumbnails
 from toolkit.run import Run
 
 HEAVY = ("tensorflow", "keras", "jax", "torch", "openvino", "matplotlib", "sklearn", "albumentations")
-SMALL = ("--size", 32)
+SMALL = ("--size", 32, "--no-features")
 FEW = {"shortcut", "few pictures"}  # what is found in every small set of three colours
 
 
@@ -40,18 +41,18 @@ def found(folder, name):
 
 
 def test_what_is_shown_is_what_a_run_uses_and_decodes_no_more(data, tmp_path, monkeypatch):
-    options = (*SMALL, "--seed", 3, "--validation", 0.2, "--test", 0.25, "--resize", "pad", "--cache-dir",
-               tmp_path / "store")
+    weights = runs.weight_file(tmp_path / "mine.safetensors")
+    options = ("--size", 32, "--seed", 3, "--validation", 0.2, "--test", 0.25, "--resize", "pad", "--cache-dir",
+               tmp_path / "store", "--backbone", "cifar_resnet20", "--weights", weights)
     assert look(data, *options, "--out", tmp_path / "check") == 0
     shown = pandas.read_csv(tmp_path / "check" / "manifest.csv")
 
     def again(*arguments):
-        raise AssertionError("a picture was decoded again")
+        raise AssertionError("a picture was decoded or looked at again")
 
     monkeypatch.setattr(decode, "decode", again)
-    weights = runs.weight_file(tmp_path / "mine.safetensors")
-    assert runs.tune(data, *options, "--backbone", "cifar_resnet20", "--weights", weights, "--probe-only",
-                     "--resamples", 100, "--run-dir", tmp_path / "run") == 0
+    monkeypatch.setattr(executor, "forward", again)
+    assert runs.tune(data, *options, "--probe-only", "--resamples", 100, "--run-dir", tmp_path / "run") == 0
     pandas.testing.assert_frame_equal(shown, pandas.read_csv(tmp_path / "run" / "manifest.csv"))
     measured = shown[shown["split"] != "train"]
     with zipfile.ZipFile(tmp_path / "run" / "thumbnails.zip") as archive:
@@ -79,12 +80,65 @@ def test_the_folder_is_that_of_a_run(data, tmp_path, capsys):
         assert thumbnails.read(tmp_path / "out" / "thumbnails.zip", thumbnails.key(sha256))
 
 
-def test_nothing_that_trains_is_loaded(data, tmp_path):
-    code = (f"import sys; from toolkit import check; check.main([{str(data)!r}, '--size', '32', '--out', "
+@pytest.mark.parametrize("option", ["--no-features", "--offline"])
+def test_nothing_that_trains_is_loaded_where_no_network_looks(data, tmp_path, monkeypatch, option):
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "empty"))
+    code = (f"import sys; from toolkit import check; check.main([{str(data)!r}, '--size', '32', {option!r}, '--out', "
             f"{str(tmp_path / 'out')!r}]); print('LOADED', *(n for n in {HEAVY} if n in sys.modules))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=runs.ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ["LOADED"]
+
+
+def test_wrong_labels_and_outliers_are_told_by_a_look_and_by_a_run(tmp_path, capsys):
+    data = runs.draw(tmp_path / "pictures", dict.fromkeys(runs.CLASSES, 30))
+    for kind, name in enumerate(runs.CLASSES):
+        for number in range(30):  # clearer than usual: the network's weights are random
+            bright = runs.picture(kind, 100 * kind + number).astype(int) + 40 * np.eye(3, dtype=int)[2 - kind]
+            Image.fromarray(bright.clip(0, 255).astype(np.uint8)).save(data / name / f"{number}.png")
+    (data / "blue" / "0.png").rename(data / "red" / "wrong.png")
+    Image.fromarray(np.zeros((36, 36, 3), np.uint8) + 255).save(data / "green" / "white.png")
+    network = ("--size", 32, "--backbone", "cifar_resnet20", "--weights", runs.weight_file(tmp_path / "w.safetensors"),
+               "--cache-dir", tmp_path / "store")
+    assert look(data, *network, "--out", tmp_path / "look") == 0
+    assert runs.tune(data, *network, "--probe-only", "--resamples", 100, "--run-dir", tmp_path / "run") == 0
+    said = capsys.readouterr().out
+    assert said.index("the probe's validation scores") < said.rindex("in doubt, of which about")
+    for folder in (tmp_path / "look", tmp_path / "run"):
+        wrong, = found(folder, "label errors")
+        assert (wrong["pictures"][0], wrong["suggested"][0]) == ("red/wrong.png", "blue") and wrong["scores"][0] > 0.5
+        assert found(folder, "outliers")[0]["pictures"][0] == "green/white.png"
+    assert "red/wrong.png (red, looks like blue)" in runs.told(tmp_path / "run")
+    assert "red/wrong.png" in (tmp_path / "look" / "check.html").read_text("utf-8")
+
+
+def test_without_weights_a_look_goes_on_and_says_so(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "empty"))
+    monkeypatch.delenv("TOOLKIT_MIRROR", raising=False)
+    assert look(data, "--size", 32, "--offline", "--out", tmp_path / "out") == 0
+    note, = found(tmp_path / "out", "features")
+    assert note["severity"] == "note" and "resnet50 are not here and cannot be had" in note["sentence"]
+    assert "--no-features" in capsys.readouterr().out
+
+
+def test_damaged_weights_are_a_note_too(data, tmp_path, monkeypatch):
+    from toolkit.backbones import weights
+
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path))
+    row = weights.find("resnet18", "imagenet")
+    (tmp_path / row.sources[0].file).write_bytes(b"none")
+    assert look(data, "--size", 32, "--backbone", "resnet18", "--offline", "--out", tmp_path / "out") == 0
+    assert "are damaged" in found(tmp_path / "out", "features")[0]["sentence"]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("--backbone", "resnet5"), "resnet50"), (("--weights", "none"), "--no-features"),
+    (("--weights", "nowhere.safetensors"), "is no file")])
+def test_B2_a_network_that_is_none_is_refused_before_any_picture(data, tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert look(data, *arguments) == 2
+    runs.refused(capsys, words)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_zip_with_everything_odd(data, tmp_path):
@@ -158,7 +212,7 @@ def test_A9_what_is_suggested_leaves_no_copy_and_no_conflict(tmp_path, capsys, b
     page = html.unescape((tmp_path / "out" / "check.html").read_text("utf-8"))
     line = next(line for line in re.findall(r"python -m toolkit.finetune [^<]+", page)
                 if ("clean.csv" in line) == (by == "clean manifest"))
-    assert look(*shlex.split(line)[3:], "--out", tmp_path / "again") == 0
+    assert look(*shlex.split(line)[3:], "--no-features", "--out", tmp_path / "again") == 0
     doctor = runs.read(tmp_path / "again" / "doctor.json")
     assert {finding["check"] for finding in doctor["findings"]} <= {"reading", *FEW} and doctor["unreadable"] == []
     rows = pandas.read_csv(tmp_path / "again" / "manifest.csv")

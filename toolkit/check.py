@@ -19,7 +19,8 @@ from toolkit.errors import DataError, UntrustedError, plain
 from toolkit.progress import Progress
 from toolkit.run import Run
 
-SHARES = {"list": 0.05, "read": 0.55, "look": 0.15, "near": 0.1, "targets": 0.05, "thumbnails": 0.1}  # of the time
+SHARES = {"list": 0.03, "read": 0.25, "look": 0.08, "near": 0.07, "targets": 0.02, "features": 0.47, "judge": 0.03,
+          "thumbnails": 0.05}   # of the time
 LONGEST = 32        # characters of a class name in the table
 
 
@@ -38,12 +39,13 @@ class Faults(list):
 
 def work(chosen, store, run, progress, faults):
     """From a name to what is known about the data."""
-    from toolkit.steps import advise, look
+    from toolkit.steps import advise, judge, look
     from toolkit.tasks import classification as task
 
     samples = look.listed(chosen, progress.start("list", "Listing the pictures."), TASKS)
     case, given = look.opened(chosen, samples, task, store, progress, faults,
                               lambda samples: learnt(chosen, samples, progress))
+    judge.looked(chosen, case, task, store, run, progress)
     case.findings[:0] = refusals(faults)
     thumbnails(chosen, case, run, progress)
     look.kept(run, case)
@@ -144,7 +146,10 @@ def check(chosen):
     from toolkit.data import manifest
     from toolkit.features.store import Store
 
+    from toolkit.steps import judge
+
     folder, faults = chosen.run_dir or chosen.out, Faults()
+    judge.check(chosen)
     for data in filter(None, () if folder else (chosen.data, chosen.test_data)):
         manifest.refuse_missing(data)  # a mistyped path leaves nothing in runs/; a folder that was named tells of it
     run = Run.create(folder and Path(folder), "check", asdict(replace(chosen, run_dir=None, out=None)))
@@ -165,7 +170,12 @@ def check(chosen):
 
 def main(arguments):
     """The command."""
-    check(parse(options.Check, "check", arguments))
+    chosen = parse(options.Check, "check", arguments)
+    if __name__ == "__main__" and not chosen.no_features:
+        from toolkit.features import executor
+
+        executor.alone(chosen.executor, chosen.device)
+    check(chosen)
 
 
 if __name__ == "__main__":

@@ -244,3 +244,17 @@ def loaded(text, suffix):
     import yaml
 
     return yaml.safe_load(text) or {}
+
+
+def from_dict(kind, values):
+    """Options as `dataclasses.asdict` gave them; a field that is unknown now is refused."""
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise OptionError(f"The run was begun by another version: it has the option {unknown[0]}; start a new run.")
+    options = kind(**values)
+    for name, value in values.items():
+        if not typed(fields[name], value) or not fits(fields[name], value):
+            raise OptionError(f"The run's option {name} is {value!r}; allowed is {allowed(fields[name])}.")
+    options.check()
+    return options

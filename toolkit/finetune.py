@@ -21,7 +21,7 @@ from toolkit.progress import Progress
 from toolkit.run import Run
 from toolkit.training import device
 
-SHARES = {"read": 0.1, "look": 0.02, "near": 0.03, "features": 0.15, "probe": 0.05, "check": 0.05,
+SHARES = {"read": 0.1, "look": 0.02, "near": 0.03, "features": 0.15, "probe": 0.04, "judge": 0.02, "check": 0.04,
           "tune": 0.45, "score": 0.1, "folds": 0.05}    # of a run's time
 WITH_A_MODEL = ("check", "tune", "score", "folds")      # phases that a stop file does not break off
 OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "no_wait", "debug")  # may differ where a run goes on
@@ -30,14 +30,16 @@ OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "no_wait", "debug"
 def work(chosen, samples, store, run, progress, began):
     """From listed pictures to a measured, portable model and its report -> why tuning ended early, or None."""
     from toolkit.evaluation import calibration
-    from toolkit.steps import learn, look, tell
+    from toolkit.steps import judge, learn, look, tell
     from toolkit.tasks import classification as task
 
     case = look.read(chosen, samples, task, store, run, progress)                # pixels, parts, findings
     net = learn.network(chosen, case, task, run)                                 # ImageNet weights, a head of zeros
     seen = learn.features(chosen, case, net, store, run, progress)               # the frozen network, computed once
-    first = learn.probe(chosen, case, task, net, seen, progress)                 # the first answer, after seconds
+    first, fitted = learn.probe(chosen, case, task, net, seen, progress)         # the first answer, after seconds
     tell.first_answer(chosen, case, first, run, began)
+    if not net.random:
+        look.added(run, case, judge.again(chosen, case, seen, fitted, progress))  # labels in doubt, outliers
     logits = {"probe": first if chosen.probe_only else tell.logits_of("check", case, net, seen, progress)}
     plan = learn.planned(chosen, case, net, seen, run, began)
     tuned, stopped = learn.tune(chosen, case, task, net, seen, plan, run, progress, began)

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 
 from toolkit import quantities
-from toolkit.commandline import allowed, fits, option, positional, typed
+from toolkit.commandline import from_dict as from_dict  # read here by those who know options
+from toolkit.commandline import option, positional
 from toolkit.errors import OptionError
 from toolkit.quantities import STAGES, rates, seconds, size
 
@@ -116,8 +117,23 @@ class Look:
         super().check()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Which frozen network looks at the pictures, and how."""
+
+    backbone: str = option("resnet50", "network, as listed by python -m toolkit.backbones")
+    weights: str = option("imagenet", "imagenet (the network's default), a tag, a weight file, or none for random")
+    refetch: bool = option(False, "download the weights again even if they are here")
+    offline: bool = option(False, "never use the network")
+    cache_dtype: str = option("float16", "how features are kept", choices=("float16", "float32", "bfloat16"))
+    executor: str = option("auto", "what computes frozen features: auto takes OpenVINO on a processor where it is "
+                           "installed", choices=("auto", "keras", "openvino"))
+    feature_precision: str = option("auto", "arithmetic of frozen features (auto: bfloat16 where OpenVINO runs on a "
+                                    "processor that has it)", choices=("auto", "float32", "bfloat16"))
+
+
 @dataclass(frozen=True)
-class Finetune(Look, Data, Work):
+class Finetune(Network, Look, Data, Work):
     """Fine-tune an ImageNet network on a folder or table of pictures, and measure it honestly."""
 
     PRESETS = PRESETS
@@ -126,12 +142,6 @@ class Finetune(Look, Data, Work):
 
     preset: str = option("balanced", "options to start from, which those that are given replace: fast is the probe "
                          "alone, balanced the defaults, best learns longer from more views", choices=tuple(PRESETS))
-
-    # the network
-    backbone: str = option("resnet50", "network, as listed by python -m toolkit.backbones")
-    weights: str = option("imagenet", "imagenet (the network's default), a tag, a weight file, or none for random")
-    refetch: bool = option(False, "download the weights again even if they are here")
-    offline: bool = option(False, "never use the network")
 
     # how it learns
     augment: str = option("light", "policy of random changes while training",
@@ -170,11 +180,6 @@ class Finetune(Look, Data, Work):
     probe_only: bool = option(False, "end with the probe, the linear read-out of the frozen network")
     cache_views: int | None = option(None, "augmented views of a picture that are kept for the frozen part; 0 augments "
                                      "afresh each epoch (default: by the number of pictures)", low=0, high=64)
-    cache_dtype: str = option("float16", "how features are kept", choices=("float16", "float32", "bfloat16"))
-    executor: str = option("auto", "what computes frozen features: auto takes OpenVINO on a processor where it is "
-                           "installed", choices=("auto", "keras", "openvino"))
-    feature_precision: str = option("auto", "arithmetic of frozen features (auto: bfloat16 where OpenVINO runs on a "
-                                    "processor that has it)", choices=("auto", "float32", "bfloat16"))
 
     # the run
     resume: bool = option(False, "go on with the stopped run in --run-dir")
@@ -286,11 +291,12 @@ class Evaluate(Data, Work):
 
 
 @dataclass(frozen=True)
-class Check(Look, Data, Work):
+class Check(Network, Look, Data, Work):
     """Look at the data as a run would, and say what is wrong with them; nothing is trained."""
 
     data: str = positional(f"{DATA}, or sample:cells", default="")
     out: str | None = option(None, "another name of --run-dir")
+    no_features: bool = option(False, "leave out what needs a network: label errors and outliers")
 
     def check(self):
         """Refuse a call without data, and two folders."""
@@ -299,6 +305,9 @@ class Check(Look, Data, Work):
             raise OptionError("DATA is missing: give a folder of class folders, a table, an .npz or sample:cells.")
         if self.out and self.run_dir:
             raise OptionError("--out and --run-dir name the same folder; leave one out.")
+        if self.weights == "none" and not self.no_features:
+            raise OptionError("--weights none would look at the pictures with random features; give weights, or "
+                              "--no-features.")
 
 
 @dataclass(frozen=True)
@@ -319,17 +328,3 @@ class Dashboard:
     def check(self):
         """Refuse a limit that is no size."""
         size(self.upload_limit, "--upload-limit")
-
-
-def from_dict(kind, values):
-    """Options as `dataclasses.asdict` gave them; a field that is unknown now is refused."""
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise OptionError(f"The run was begun by another version: it has the option {unknown[0]}; start a new run.")
-    options = kind(**values)
-    for name, value in values.items():
-        if not typed(fields[name], value) or not fits(fields[name], value):
-            raise OptionError(f"The run's option {name} is {value!r}; allowed is {allowed(fields[name])}.")
-    options.check()
-    return options

@@ -8,7 +8,7 @@ from collections import Counter
 
 from toolkit.data import names, splits
 from toolkit.data.reading import count
-from toolkit.doctor import annotations, kinds, labelling, quality, repeats, shift, shortcut
+from toolkit.doctor import annotations, kinds, labelling, labels, outliers, quality, repeats, shift, shortcut
 from toolkit.doctor.crossing import across_splits
 from toolkit.doctor.findings import SEVERITIES, Case, Finding
 
@@ -187,6 +187,8 @@ CHECKS = {
     **shortcut.CHECKS,
     **shift.CHECKS,
     **quality.CHECKS,
+    **labels.CHECKS,
+    **outliers.CHECKS,
     **kinds.CHECKS,
     "converted": _converted,
     "left out": _left_out,

@@ -53,7 +53,7 @@ def commands(chosen, case, run):
     """The ways to train on what is suggested."""
     samples = case.samples
     usual = {f.name: f.default for f in fields(chosen)}
-    chosen = replace(chosen, run_dir=None, out=None)
+    chosen = replace(chosen, run_dir=None, out=None, no_features=False)
     by_edits = replace(chosen, edits=str(run.suggested))
     if case.summary is not None:  # only looked at so far
         return (("the data as they are, by the edits", line(by_edits, usual, "check")),)

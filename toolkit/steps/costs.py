@@ -130,7 +130,7 @@ def around(plan, paces, net, counts, known):
     looked = (paces.first if missing else 0.0) + missing * (paces.frozen + 2 * net.features * paces.write)
     exact = paces.exact_first + paces.exact * (BATCH if plan.probe_only else batches(measured))
     before = ((paces.start if plan.rounds else paces.light_start) + paces.listing + paces.network + read + looked
-              + fit(counts.train, net, paces) + exact)
+              + fit(counts.train, net, paces) + judged(counts.pictures, net, paces) + exact)
     again = exact + paces.held * batches(counts.validation) if plan.rounds else 0.0
     folds = plan.folds * fit(counts.pictures * (1 - 1 / max(2, plan.folds)), net, paces)
     scored = measured * paces.score * plan.resamples / 1000
@@ -145,6 +145,14 @@ def fit(pictures, net, paces):
     few = min(pictures, LARGEST_SEARCH)
     passes = 9000 * pictures * net.features if pictures > few else 0
     return paces.probe * (1.6 * few**2 * net.features + 22 * few**3 + passes + 3e9)
+
+
+def judged(pictures, net, paces):
+    """Seconds in which the doctor looks at labels: a probe of some pictures, whose directions the others are put to."""
+    from toolkit.features.probe import LARGEST_SEARCH
+
+    few = min(pictures, LARGEST_SEARCH)
+    return fit(few, net, paces) + paces.probe * 2 * (pictures - few) * few * net.features
 
 
 def tuned(plan, paces, net, counts, known, stage, epochs):

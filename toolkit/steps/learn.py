@@ -85,7 +85,7 @@ def features(chosen, case, net, store, run, progress):
 
 
 def probe(chosen, case, task, net, seen, progress):
-    """The linear read-out of the frozen features, put into the model's head -> its logits of every picture."""
+    """The linear read-out of the frozen features, put into the model's head -> (its logits of every picture, Probe)."""
     from toolkit.features import probe
 
     progress.start("probe", "Fitting the probe, a linear read-out of what the frozen network sees.")
@@ -95,7 +95,7 @@ def probe(chosen, case, task, net, seen, progress):
     head = net.model.get_layer("head")
     head.kernel.assign(found.kernel)
     head.bias.assign(found.bias)
-    return found.logits(seen.pooled)
+    return found.logits(seen.pooled), found
 
 
 def folds(chosen, case, task, seen, progress):
@@ -295,6 +295,15 @@ def choose(case, net, logits, tuned, plan):
     return Kept("probe", "probe", f"The probe is kept: tuning down to {tuned.stage} changed the validation log-loss by "
                 f"{-gain['value']:+.3f}; less than one standard error ({gain['error']:.3f}) below the probe's is no "
                 "proof.", gain)
+
+
+def at_hand(chosen, say):
+    """Fetch the weights unless they are here, before Keras is loaded for them; raises as backbones.load.load does."""
+    from toolkit.backbones import download, load, weights
+
+    if chosen.weights != "none" and not load.is_file(chosen.weights):
+        download.fetch(weights.find(chosen.backbone, chosen.weights), head=False, say=say,
+                       offline=chosen.offline or None, refetch=chosen.refetch)
 
 
 def check(chosen):

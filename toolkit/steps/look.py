@@ -29,7 +29,7 @@ class Case:
     (n,), in the order of `classes`; part: (n,) of train, validation and test; rows: {part: row numbers}; findings
     of the doctor; depth: pixels.depth.Depth by which numbers beyond 8 bits were read; moved: (path, from, to) of the
     pictures that leaked in a given split. Where a picture has not one class, `classes` are the kinds that the split is
-    balanced by, and summary: doctor.summary of the targets.
+    balanced by, and summary: doctor.summary of the targets. near: doctor.near.Near; None where it was not looked for.
     """
 
     samples: object
@@ -41,6 +41,7 @@ class Case:
     depth: object
     moved: tuple = ()
     summary: dict | None = None
+    near: object = None
     rows: dict = field(init=False)
 
     def __post_init__(self):
@@ -145,7 +146,7 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), learnt=
     rows["split"], rows["bound"] = part, bound
     kinds = samples.classes if samples.task in ("classification", "ordinal") else targets.ordered(set(labels))
     return Case(samples, pixels, kinds, task.encode(labels, kinds), part, findings, depth, moved,
-                asked.summed(truth, part, kinds, given)), given
+                asked.summed(truth, part, kinds, given), near), given
 
 
 def parted(chosen, samples, near, decided, faults):
@@ -276,6 +277,11 @@ def kept(run, case):
     from toolkit.files import write_atomic
 
     write_atomic(run.manifest, manifest.table(case.samples.rows.drop(columns=["bound"])))
+    kept_findings(run, case)
+
+
+def kept_findings(run, case):
+    """Write doctor.json."""
     samples, groups = case.samples, set(case.samples.rows["group"]) - {""}
     run.json(run.doctor, {"schema": 1, "task": samples.task, "summary": case.summary,
                           "findings": [asdict(finding) for finding in case.findings],
@@ -292,9 +298,20 @@ def told(run, case, given):
         run.say(f"  {name}: " + ", ".join(f"{counts[part][name]} {part}" for part in PARTS))
     if (given != "").any():
         run.say(f"  {of_the_split(case)}")
-    for finding in case.findings:
+    told_findings(run, case.findings)
+
+
+def told_findings(run, findings):
+    """Say those that are more than notes."""
+    for finding in findings:
         if finding.severity != "note":
             run.say(f"  {finding.severity}: {finding.sentence} {finding.remedy}")
+
+
+def added(run, case, findings):
+    """Keep and say findings that came later."""
+    kept_findings(run, case)
+    told_findings(run, findings)
 
 
 def of_the_split(case):
