@@ -106,6 +106,45 @@ def test_A9_pictures_of_the_training_in_other_files_are_known_while_the_store_ha
     assert "test_without_copies" not in runs.read(tmp_path / "fresh" / "metrics.json")
 
 
+def darker(source, target):
+    """The same scene with less light, in another file."""
+    runs.Image.fromarray((np.asarray(runs.Image.open(source)) * 0.85).astype(np.uint8)).save(target)
+
+
+def test_A9_scenes_of_the_training_are_known_though_no_pixel_is_the_same(trained, others, tmp_path, capfd):
+    run, data = trained
+    learnt = pandas.read_csv(run / "manifest.csv").query("split != 'test'")["path"]
+    folder, wanted = tmp_path / "data", {}
+    runs.shutil.copytree(others, folder)
+    for number, path in enumerate([learnt.iloc[0], learnt.iloc[-1]]):
+        wanted[f"{path.split('/')[0]}/again {number}.png"] = path
+        darker(data / path, folder / list(wanted)[-1])
+    assert measure(run, folder, "--run-dir", tmp_path / "out") == 0
+    finding = found(tmp_path / "out")["near duplicates seen in training", "warning"]
+    assert set(finding["pictures"]) == set(wanted) and ("seen in training", "warning") not in found(tmp_path / "out")
+    first = finding["pictures"][0]
+    assert "2 pictures of 26 show the same scene" in finding["sentence"]
+    assert f"such as {first} and {wanted[first]}: the scores" in finding["sentence"]
+    both = runs.read(tmp_path / "out" / "metrics.json")
+    assert both["test"]["n"] == 26 and both["test_without_copies"]["n"] == 24
+    said = capfd.readouterr().out
+    assert "Laying pictures that are alike" in said and "2 of these 26 share a copy, a near copy" in said
+    assert '"near"' in (tmp_path / "out" / "events.jsonl").read_text()
+    assert measure(run, folder, "--run-dir", tmp_path / "strict", "--strict") == 3
+    assert "show the same scene" in capfd.readouterr().err
+    assert measure(run, folder, "--run-dir", tmp_path / "fresh", "--cache-dir", tmp_path / "no store") == 0
+    assert "what they show" in found(tmp_path / "fresh")["seen in training", "note"]["sentence"]
+
+
+def test_A9_scenes_that_only_the_new_pictures_share_are_not_the_trainings(trained, others, tmp_path):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    darker(folder / "red" / "0.png", folder / "red" / "again.png")
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "out") == 0
+    assert not [check for check, severity in found(tmp_path / "out") if "seen in training" in check]
+    assert "test_without_copies" not in runs.read(tmp_path / "out" / "metrics.json")
+
+
 def test_A10_groups_of_the_training_are_pointed_out(trained, tmp_path, others, capfd):
     run, data = trained
     place = tmp_path / "run"

@@ -96,10 +96,25 @@ def test_the_answer_does_not_depend_on_workers_or_order(scenes):
     assert (same == (mixed.bundle[:, None] == mixed.bundle)).all()
 
 
-def test_progress_goes_to_the_end(scenes):
+def test_of_two_sides_only_what_stands_on_both_is_found(scenes):
+    one, other = scenes[:10], scenes[10:]
+    first = [*one, *map(encoded, one[:3])]                  # alike among themselves,
+    second = [*other, *map(encoded, other[:3]), *map(marked, one[:2])]  # and two that are on both sides
+    pictures = np.stack([small(picture) for picture in (*first, *second)])
+    found = near.found(pictures, before=len(first))
+    assert set(np.flatnonzero(found.likeness)) == {0, 1, 10, 11, len(pictures) - 2, len(pictures) - 1}
+    assert found.bundle[0] == found.bundle[10] == found.bundle[-2]  # what both are like is one scene
+    assert len(set(found.bundle)) == len(pictures) - 4
+    half = near.found(pictures[:4], before=2)
+    assert not half.likeness.any() and len(set(half.bundle)) == 4
+    assert not near.found(pictures[:2], before=2).likeness.any()  # nobody is on the other side
+
+
+@pytest.mark.parametrize("before", [0, COUNT])
+def test_progress_goes_to_the_end(scenes, before):
     told = []
     near.found(np.stack([small(picture) for picture in (*scenes, *map(marked, scenes))]),
-               step=lambda done, of: told.append(done / of))
+               step=lambda done, of: told.append(done / of), before=before)
     assert told == sorted(told) and told[-1] == 1.0
 
 

@@ -37,6 +37,15 @@ def seen_before(paths, of):
                    "Leave these pictures out; --strict refuses.")
 
 
+def scenes_before(paths, like, of):
+    """The finding that pictures to measure a model on are near duplicates of some it learnt from, the paths `like`."""
+    return Finding("near duplicates seen in training", "warning", tuple(paths),
+                   f"{count(len(paths), 'picture')} of {of} {'shows' if len(paths) == 1 else 'show'} the same scene as"
+                   f" pictures that the model learnt from, such as {paths.iat[0]} and {like[0]}: the scores on them"
+                   " will be better than the truth.",
+                   "Leave these pictures out; --strict refuses.")
+
+
 def groups_before(rows):
     """The finding that groups of `rows` bear names that groups of the model's training bear as well."""
     names = sorted(set(rows["group"]))
@@ -54,10 +63,10 @@ def nothing_known():
 
 
 def bytes_alone(lacking, of):
-    """The finding that not all that was learnt could be compared by its pixels."""
+    """The finding that not all that was learnt could be compared by its pixels and looks."""
     return Finding("seen in training", "note", (), f"{lacking} of the {count(of, 'picture')} that the model learnt from"
-                   " are no longer kept by this machine; they were compared by their bytes, and not by their pixels.",
-                   "Nothing, if these pictures are of another source.")
+                   " are no longer kept by this machine; they were compared by their bytes alone, and not by their"
+                   " pixels or by what they show.", "Nothing, if these pictures are of another source.")
 
 
 def _told(rows, given, check, bundles):

@@ -47,11 +47,12 @@ class Near(NamedTuple):
         return np.where(alone, "", np.char.add("near-", self.bundle.astype(str))).astype(object)
 
 
-def found(thumbnails, workers=2, step=None):
+def found(thumbnails, workers=2, step=None, before=0):
     """Near duplicates among `thumbnails`, uint8 grey (n, SIDE, SIDE) -> Near; step(done, of).
 
-    Time grows with the square of n in the first pass only: 5 s at 10,000 pictures. Pictures without detail, such as
-    black ones, are like no other: only an equal file is a copy of theirs.
+    before: so many of the first are one side and the others another, and only pairs of both sides are looked for; 0
+    for all. Time grows with the square of n in the first pass only: 5 s at 10,000 pictures. Pictures without detail,
+    such as black ones, are like no other: only an equal file is a copy of theirs.
     """
     from threadpoolctl import threadpool_limits
 
@@ -61,16 +62,22 @@ def found(thumbnails, workers=2, step=None):
     with threadpool_limits(1):
         threads = ThreadPoolExecutor(workers)
         try:
-            pairs, ways = candidates(thumbnails, threads, step)
-            coarsest, starts = View.of(thumbnails, *LEVELS[0][:2]), range(0, len(pairs), BATCH)
-            parts, similarity = [slice(start, start + BATCH) for start in starts], np.empty(len(pairs), np.float32)
-            values = threads.map(lambda part: compared(thumbnails, pairs[part], ways[part], coarsest), parts)
-            for part, similarity[part] in zip(parts, values):
-                if step:
-                    step(count + min(part.stop, len(pairs)) * count // len(pairs), 2 * count)
+            pairs, ways = candidates(thumbnails, threads, step, before)
+            similarity = laid(thumbnails, pairs, ways, threads, step)
         finally:
             threads.shutdown(cancel_futures=True)
     return near(count, pairs, similarity)
+
+
+def laid(thumbnails, pairs, ways, threads, step=None):
+    """Similarity (m,) of candidates, 0 where they are not the same."""
+    count, coarsest, starts = len(thumbnails), View.of(thumbnails, *LEVELS[0][:2]), range(0, len(pairs), BATCH)
+    parts, similarity = [slice(start, start + BATCH) for start in starts], np.empty(len(pairs), np.float32)
+    values = threads.map(lambda part: compared(thumbnails, pairs[part], ways[part], coarsest), parts)
+    for part, similarity[part] in zip(parts, values):
+        if step:
+            step(count + min(part.stop, len(pairs)) * count // len(pairs), 2 * count)
+    return similarity
 
 
 def alone(count):
@@ -91,16 +98,17 @@ def near(count, pairs, similarity):
     return Near(connected_components(graph, directed=False)[1], likeness)
 
 
-def candidates(thumbnails, threads, step=None):
+def candidates(thumbnails, threads, step=None, before=0):
     """(pairs (m, 2) of rows that look alike, ways (m,): by which of `ways_of` the first must be changed for it)."""
-    whole = unit(np.stack([smaller(picture) for picture in thumbnails]))
-    starts = range(0, len(whole), BLOCK)
-    results = threads.map(lambda start: alike(thumbnails[start:start + BLOCK], whole, start), starts)
-    found = []
-    for start, part in zip(starts, results):
+    count, whole = len(thumbnails), unit(np.stack([smaller(picture) for picture in thumbnails]))
+    sides = [(0, before, before, count), (before, count, 0, before)] if before else [(0, count, 0, count)]
+    blocks = [(range(start, min(start + BLOCK, end)), range(*others)) for first, end, *others in sides if range(*others)
+              for start in range(first, end, BLOCK)]
+    found = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.int8))]
+    for (rows, _), part in zip(blocks, threads.map(lambda both: alike(thumbnails, whole, *both), blocks)):
         found.append(part)
         if step:
-            step(min(start + BLOCK, len(whole)), 2 * len(whole))
+            step(rows.stop, 2 * count)
     rows, others, ways = (np.concatenate(parts) for parts in zip(*found))
     low, high = np.minimum(rows, others), np.maximum(rows, others)
     plain = ways == 0  # both directions would find such a pair
@@ -109,20 +117,20 @@ def candidates(thumbnails, threads, step=None):
     return np.stack([rows[keep], others[keep]], 1), ways[keep]
 
 
-def alike(block, whole, start):
-    """(rows, others, ways) of the nearest neighbours of a block of thumbnails among the means `whole` (n, d)."""
-    rows = np.arange(start, start + len(block))
+def alike(thumbnails, whole, rows, others):
+    """(rows, others, ways) of the nearest neighbours of the range `rows` in the range `others` of all means `whole`."""
+    block, whole = thumbnails[rows.start:rows.stop], whole[others.start:others.stop]
     best, way = np.full((len(block), len(whole)), ALIKE, np.float32), np.zeros((len(block), len(whole)), np.int8)
     for number, changed in enumerate(ways_of(block)):
         likeness = unit(np.stack([smaller(picture) for picture in changed])) @ whole.T
         better = likeness > best
         np.copyto(best, likeness, where=better)
         way[better] = number
-    best[np.arange(len(block)), rows] = ALIKE  # itself
+    best[np.equal.outer(rows, others)] = ALIKE  # itself
     near = np.argpartition(-best, min(NEIGHBOURS, len(whole) - 1), axis=1)[:, :NEIGHBOURS]
     row, place = np.nonzero(np.take_along_axis(best, near, 1) > ALIKE)
-    others = near[row, place]
-    return rows[row], others, way[row, others]
+    near = near[row, place]
+    return rows.start + row, others.start + near, way[row, near]
 
 
 def ways_of(block):

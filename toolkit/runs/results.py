@@ -11,7 +11,8 @@ from toolkit.report import words
 from toolkit.run import paths
 from toolkit.runs import checks, predicted, reading, scored
 
-FALSIFYING = ("seen in training", "groups seen in training", "pictures across splits", "groups across splits")
+FALSIFYING = ("seen in training", "near duplicates seen in training", "groups seen in training",
+              "pictures across splits", "near duplicates across splits", "groups across splits")
 FEW_TRAINED = 20  # training pictures of a class below which a model has seen little of it
 LOOSE = 0.1       # calibration error from which stated confidence misleads
 BROUGHT = "labelled pictures that it was measured on afterwards"

@@ -132,7 +132,7 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), learnt=
     rows, given = samples.rows, samples.rows["split"].copy()
     looks, near = compare.looks(pixels, store, progress), None
     if chosen.near_duplicates == "together":
-        near = compare.near(looks.thumbnails, pixels, store, chosen.workers, progress)
+        near = compare.near(looks.thumbnails, pixels.keys, pixels.shelf, store, chosen.workers, progress)
     labels, part, bound, notes = parted(chosen, samples, near, decided, faults)
     depth = depth_of(samples, part == "train", depth, chosen.frames)
     if rescaled(rows, depth):
