@@ -56,7 +56,7 @@ def _together(found, whole):
     if len(found) > 1:
         said = f"reach a ROC AUC of at most {best:.2f} alone, {max(whole.mean, 0.5):.2f} together"
     return Finding("shortcut", "note", (), f"What is beside the subject tells little of the class: {told} {said} (0.5 "
-                   "is chance).", "Nothing.")
+                   "is chance).", "Nothing need be done.")
 
 
 def _advice(known):
