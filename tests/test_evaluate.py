@@ -267,6 +267,22 @@ def test_A9_A10_copies_and_patients_of_the_test_data_leave_training(trained, oth
     assert "red/0.png to test, for test-data/red/known.bmp" in capfd.readouterr().out
 
 
+def test_A9_scenes_of_the_test_data_are_left_out_of_a_second_score(trained, others, tmp_path, capfd):
+    weights, folder = trained[0].parent / "mine.safetensors", tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    darker(trained[1] / "red" / "0.png", folder / "red" / "known.png")
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", folder)
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "run") == 0
+    rows = pandas.read_csv(tmp_path / "run" / "manifest.csv").set_index("path")
+    assert rows.loc["red/0.png", "split"] != "test" and rows.loc["test-data/red/known.png", "split"] == "test"
+    assert ("1 of 25 pictures of the test data shows the same scene as pictures of the data to learn from (1 scene in "
+            "both), such as test-data/red/known.png and red/0.png: the scores") in capfd.readouterr().out
+    both = runs.read(tmp_path / "run" / "metrics.json")
+    assert both["test"]["n"] == 25 and both["test_without_copies"]["n"] == 24
+    assert runs.tune(trained[1], *given, "--strict", "--run-dir", tmp_path / "strict") == 3
+    assert "test-data/red/known.png" in capfd.readouterr().err
+
+
 def test_A9_test_data_that_hold_training_pictures_are_refused_by_strict(trained, tmp_path, capfd):
     weights = trained[0].parent / "mine.safetensors"
     given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", trained[1], "--strict")

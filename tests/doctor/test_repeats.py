@@ -63,6 +63,14 @@ def test_A9_near_duplicates_across_a_given_split_are_counted_by_test_picture():
     assert "1 of 3 test pictures have a near duplicate in train and 1 in validation" in found.sentence
 
 
+def test_A9_near_duplicates_of_the_test_data_are_told_as_such():
+    rows, found = case([0, 1, 0, 2, 0, 3], ["a", "b"] * 3, ["train", "train", "test", "test", "test", "validation"])
+    rows["path"] = ["0.png", "1.png", "test-data/2.png", "test-data/3.png", "test-data/4.png", "5.png"]
+    sentence = said(rows, found)["near duplicates across splits"].sentence
+    assert "2 of 3 pictures of the test data show the same scene" in sentence and "given split" not in sentence
+    assert "1 scene in both" in sentence and "such as test-data/2.png and 0.png:" in sentence
+
+
 @pytest.mark.parametrize("bundle, split", [([0, 0, 1, 2], ["train", "train", "validation", "test"]),
                                            ([0, 0, 1, 2], "")])
 def test_no_leak_is_told_where_there_is_none(bundle, split):

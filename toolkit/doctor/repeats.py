@@ -3,6 +3,7 @@
 import numpy as np
 
 from toolkit.data import splits
+from toolkit.data.manifest import TEST_DATA
 from toolkit.data.reading import count
 from toolkit.doctor.findings import Finding
 from toolkit.pixels import frames
@@ -37,22 +38,41 @@ def near_conflicts(case):
 
 
 def near_across_splits(case):
-    """The same scene on both sides of a split that came with the data."""
+    """The same scene on both sides of a split that came with the data, or in them and in those of a further test."""
     given = _given(case)
     if case.near is None or (given == "").all():
         return
     near, copies = case.near.bundle, _copies(case)
     bundles = [bundle for bundle in splits.leaks(given, near) if len(set(copies[bundle])) > 1]
     if bundles:
-        known = {part: len(splits.leaking(np.where(np.isin(given, (part, "test")), given, ""), near))
-                 for part in ("train", "validation")}
-        yield Finding("near duplicates across splits", "warning", _paths(case, bundles),
-                      f"{known['train']} of {count(int((given == 'test').sum()), 'test picture')} have a near duplicate"
-                      f" in train and {known['validation']} in validation ({count(len(bundles), 'scene')} on several"
-                      " sides of the given split): the scores on them will be better than the truth.",
-                      "The split is left as it was given, and a second score is stated without these test pictures;"
-                      " leave the split out for one that parts no scene. --strict refuses.",
+        tested = [bundle for bundle in bundles if "test" in given[bundle]]
+        further = tested and case.rows["path"].str.startswith(TEST_DATA).any()
+        told = _of_test_data(case, given, tested) if further else _of_given_split(given, near, bundles)
+        yield Finding("near duplicates across splits", "warning", _paths(case, bundles), *told,
                       tuple(_paths(case, [bundle]) for bundle in bundles))
+
+
+def _of_given_split(given, near, bundles):
+    """(what is found of a split that came with the data, what to do)."""
+    known = {part: len(splits.leaking(np.where(np.isin(given, (part, "test")), given, ""), near))
+             for part in ("train", "validation")}
+    return (f"{known['train']} of {count(int((given == 'test').sum()), 'test picture')} have a near duplicate"
+            f" in train and {known['validation']} in validation ({count(len(bundles), 'scene')} on several"
+            " sides of the given split): the scores on them will be better than the truth.",
+            "The split is left as it was given, and a second score is stated without these test pictures;"
+            " leave the split out for one that parts no scene. --strict refuses.")
+
+
+def _of_test_data(case, given, bundles):
+    """The same of data that are the whole test, and stay it whatever they show."""
+    inside, outside = (next(row for row in bundles[0] if (given[row] == "test") == test) for test in (False, True))
+    number = sum(int((given[bundle] == "test").sum()) for bundle in bundles)
+    return (f"{number} of {count(int((given == 'test').sum()), 'picture')} of the test data"
+            f" {'shows' if number == 1 else 'show'} the same scene as pictures of the data to learn from"
+            f" ({count(len(bundles), 'scene')} in both), such as {case.rows['path'].iat[outside]} and"
+            f" {case.rows['path'].iat[inside]}: the scores on them will be better than the truth.",
+            "They are left where they are, and a second score is stated without these test pictures; leave them out of"
+            " one of both. --strict refuses.")
 
 
 def _clusters(case):
