@@ -1,8 +1,12 @@
 """Splits that leak: what belongs together stands on one side, and the run says what it moved."""
 
+import signal
+
+import numpy as np
 import pytest
 
 from tests.acceptance import runs
+from tests.acceptance.test_whole_interruption import signalled_at
 from toolkit import check, errors
 
 
@@ -69,3 +73,38 @@ def test_A9_A10_a_given_split_can_be_kept_or_refused(given, tmp_path, capsys, fa
     assert runs.tune(given[0], "--strict", "--keep-split", "--run-dir", tmp_path / "both") == 2
     runs.refused(capsys, "--keep-split", "--strict", "exclude each other")
     assert not (tmp_path / "both").exists()
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Class folders in which six pictures of each class stand twice, the second time with less light."""
+    root = runs.draw(tmp_path_factory.mktemp("scenes") / "pictures", dict.fromkeys(runs.CLASSES, 16))
+    for path in [root / name / f"{i}.png" for name in runs.CLASSES for i in range(6)]:
+        runs.Image.fromarray((np.asarray(runs.Image.open(path)) * 0.85).astype(np.uint8)).save(
+            path.with_name(f"{path.stem} darker.png"))
+    return root
+
+
+def test_E1_A9_a_run_that_goes_on_parts_no_scene_and_splits_as_it_did(scenes, tmp_path, capsys, monkeypatch, fast):
+    folder, store = tmp_path / "run", tmp_path / "store"
+    signalled_at(monkeypatch, signal.SIGINT, "Looking at")
+    assert runs.tune(scenes, *fast, "--cache-dir", store, "--run-dir", folder) == 130
+    before = by_path(folder)
+    assert all(before[f"{name}/{i}.png"] == before[f"{name}/{i} darker.png"]
+               for name in runs.CLASSES for i in range(6))
+    runs.shutil.rmtree(store)               # what is near must be found again
+    assert runs.tune("--resume", "--run-dir", folder) == 0
+    assert by_path(folder) == before and capsys.readouterr().out.count("Laying pictures that are alike") == 2
+    near = [one for one in runs.read(folder / "doctor.json")["findings"] if one["check"] == "near duplicates"]
+    assert len(near[0]["bundles"]) == 18 and "test_without_copies" not in runs.read(folder / "metrics.json")
+
+
+def test_A9_nobody_looks_for_near_duplicates_that_are_to_be_ignored(scenes, tmp_path, capsys, fast):
+    folder = tmp_path / "run"
+    assert runs.tune(scenes, *fast, "--near-duplicates", "ignore", "--run-dir", folder) == 0
+    assert "Laying pictures" not in capsys.readouterr().out
+    assert '"near"' not in (folder / "events.jsonl").read_text("utf-8")
+    assert not [one for one in runs.read(folder / "doctor.json")["findings"] if "near duplicates" in one["check"]]
+    parts = by_path(folder)
+    assert any(parts[f"{name}/{i}.png"] != parts[f"{name}/{i} darker.png"] for name in runs.CLASSES for i in range(6))
+    assert "test_without_copies" not in runs.read(folder / "metrics.json")
