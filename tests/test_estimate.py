@@ -12,6 +12,7 @@ from toolkit.commandline import parse
 from toolkit.data import manifest
 from toolkit.pixels import decode
 
+KNOWN = ("pictures", "pooled", "maps", "looks", "near")
 TINY = ("--backbone", "cifar_resnet20", "--size", 32, "--batch-size", 4)
 
 
@@ -40,6 +41,7 @@ def test_every_preset_gets_its_seconds_memory_and_disk(data, weights, tmp_path, 
         assert 0 < one["low"] < one["seconds"] < one["high"] and one["memory"] > 1e8 and one["disk"] > 1e6
     order = [found["presets"][name]["seconds"] for name in ("fast", "balanced", "best")]
     assert order == sorted(order)
+    assert all(found["measured"][name] > 0 for name in ("look", "glance", "lay"))
     assert found["measured"]["step"] > 0 and found["measured"]["stage"] == "layer3"
     assert found["machine"]["device"] == "cpu" and found["machine"]["memory"] > 1e8
     said = capsys.readouterr().out
@@ -53,12 +55,16 @@ def test_what_it_computes_is_there_for_the_run(data, weights, tmp_path, monkeypa
     def again(*arguments):
         raise AssertionError("a picture was decoded again")
 
-    assert runs.read(tmp_path / "first.json")["measured"]["known"] == {"pictures": 0, "pooled": 0, "maps": 0}
+    assert runs.read(tmp_path / "first.json")["measured"]["known"] == dict.fromkeys(KNOWN, 0)
     assert ask(data, *TINY, "--weights", weights, "--cache-dir", tmp_path, "--out", tmp_path / "second.json") == 0
-    assert runs.read(tmp_path / "second.json")["measured"]["known"]["pooled"] == 1
+    known = runs.read(tmp_path / "second.json")["measured"]["known"]
+    assert (known["pooled"], known["looks"], known["near"]) == (1, 1, 0)
     monkeypatch.setattr(decode, "decode", again)
     assert runs.tune(data, *TINY, "--weights", weights, "--probe-only", "--resamples", 100, "--cache-dir", tmp_path,
                      "--run-dir", tmp_path / "run") == 0
+    monkeypatch.undo()
+    assert ask(data, *TINY, "--weights", weights, "--cache-dir", tmp_path, "--out", tmp_path / "third.json") == 0
+    assert runs.read(tmp_path / "third.json")["measured"]["known"]["near"] == 1
 
 
 def test_a_preset_that_the_options_exclude_says_why(data, tmp_path, capsys):

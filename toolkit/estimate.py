@@ -40,7 +40,7 @@ def work(plans, samples, listing, store, step):
     loaded = trial.peak() - before
     step(f"Reading some of {len(samples)} pictures.")
     case, taken = trial.pictures(chosen, samples, store)
-    taken |= trial.smaller_things(case.classes, store.scratch)
+    taken |= trial.looked(chosen, case, store, len(samples)) | trial.smaller_things(case.classes, store.scratch)
     step(f"Looking at them with {chosen.backbone}.")
     tried = trial.network(chosen, case, store, trial.stand_in(say, where), trial.Watch(say))
     counts = counted(samples, chosen)
@@ -52,7 +52,8 @@ def work(plans, samples, listing, store, step):
     lighter = (1 - LIGHT) * without_tensorflow(chosen, where)
     paces = costs.Paces(chosen.size, start, start * (1 - lighter), listing, **taken, **tried.taken)
     memory = tried.memory | {"frozen": tried.memory["frozen"] - lighter * loaded}
-    known = costs.Known(*(store.known(kind, case.samples.rows["sha256"]) for kind in ("pictures", "pooled", "maps")))
+    keys, seen = case.samples.rows["sha256"], ("pictures", "pooled", "maps", "looks")
+    known = costs.Known(*(store.known(kind, keys) for kind in seen), near=float(bool(store.held.get("near"))))
     net = trial.sizes(tried.net, chosen.cache_dtype)
 
     def cost(name, one):
@@ -99,7 +100,8 @@ def ruled(chosen, tried, counts, where):
                          time.monotonic())
     return rule, costs.Plan(chosen.size, chosen.channels, rule.rounds, rule.epochs, rule.patience, rule.views,
                             rule.batch_size, chosen.probe_only, chosen.folds * chosen.fold_repeats, chosen.resamples,
-                            options.seconds(chosen.time_budget), run.facts["views"]["room"])
+                            options.seconds(chosen.time_budget), run.facts["views"]["room"],
+                            chosen.near_duplicates == "together")
 
 
 def without_tensorflow(chosen, where):

@@ -57,6 +57,20 @@ def test_what_the_store_knows_takes_neither_time_nor_room():
     assert known["disk"] < 0.2 * cost()["disk"]
 
 
+LOOKING = replace(PACES, look=0.001, glance=0.0005, other=1e-7, lay=0.0004, alike=0.05)
+
+
+def test_what_is_alike_is_laid_one_upon_the_other_unless_it_was():
+    few, many = (costs.compared(PLAN, LOOKING, number, costs.Known()) for number in (100, 10_000))
+    assert few == pytest.approx(100 * (0.001 + 0.0005 + 100 * 1e-7 + 99 * 0.05 * 0.0004))
+    assert many == pytest.approx(10_000 * (0.001 + 0.0005 + 10_000 * 1e-7 + costs.PAIRS * 0.0004))
+    assert costs.compared(PLAN, LOOKING, 100, costs.Known(looks=1.0)) == pytest.approx(few - 0.1)
+    assert costs.compared(PLAN._replace(near=False), LOOKING, 100, costs.Known()) == pytest.approx(0.1)
+    assert not costs.compared(PLAN, LOOKING, 100, costs.Known(looks=1.0, near=1.0))
+    assert cost(paces=LOOKING)["seconds"] > cost()["seconds"]
+    assert costs.at_size(200, LOOKING, NET)[0].look == 0.004 and costs.at_size(200, LOOKING, NET)[0].lay == 0.0004
+
+
 def test_a_round_is_its_epochs_of_steps_and_validation():
     held = 160 * 0.01  # 150 pictures fill five batches
     saved = 20 * 1_500_000 * 1e-9

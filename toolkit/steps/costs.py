@@ -6,9 +6,11 @@ Pure arithmetic over what steps.trial measured and what training.rule decided.
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from toolkit.doctor.near import NEIGHBOURS, SIDE
 from toolkit.features.executor import BATCH
 
 THUMBNAIL, PAGE = 6_000, 3_000_000  # bytes of a small picture, of a report with its figures
+PAIRS = NEIGHBOURS * 5 / 6          # laid one upon the other, a picture: some are each other's neighbours
 LUCK, ILL_LUCK = 0.85, 1.2          # no machine takes the same time twice
 
 
@@ -31,6 +33,11 @@ class Paces:
     probe: float                # an operation in double precision, on one core
     score: float                # all scores with 1000 resamples
     write: float                # a byte
+    look: float = 0.0           # how a picture looks
+    glance: float = 0.0         # seeking those that are like a picture,
+    other: float = 0.0          # more for each that there is
+    lay: float = 0.0            # laying one upon the other
+    alike: float = 0.0          # share, 0..1, of the others that are like a picture
     stage: str | None = None    # where training was tried
     map: float = 0.0            # a map that enters it, packed for the store; 0 where pictures enter
     step_first: float = 0.0     # compiling a step
@@ -63,11 +70,13 @@ class Counts(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Shares, 0..1, of what the store has already: decoded pictures, pooled features, maps."""
+    """Shares, 0..1, of what the store has already: decoded pictures, pooled features, maps, looks, near duplicates."""
 
     pictures: float = 0.0
     pooled: float = 0.0
     maps: float = 0.0
+    looks: float = 0.0
+    near: float = 0.0
 
 
 class Plan(NamedTuple):
@@ -85,6 +94,7 @@ class Plan(NamedTuple):
     resamples: int
     budget: float | None        # seconds after which tuning ends
     room: float                 # bytes that maps may take
+    near: bool = True           # near duplicates are looked for
 
 
 def cost(plan, paces, net, counts, known, memory):
@@ -115,7 +125,7 @@ def likely(plan):
 def at_size(size, paces, net):
     """(paces, net) at another size of pictures: what is computed for a picture, and its maps, grow with the area."""
     area = (size / paces.size) ** 2
-    larger = {name: area * getattr(paces, name) for name in ("vary", "frozen", "exact", "map", "step", "held")}
+    larger = {name: area * getattr(paces, name) for name in ("vary", "look", "frozen", "exact", "map", "step", "held")}
     return replace(paces, **larger), replace(
         net, everything=area * net.everything, below={stage: area * n for stage, n in net.below.items()},
         map_bytes={stage: area * n for stage, n in net.map_bytes.items()})
@@ -130,12 +140,20 @@ def around(plan, paces, net, counts, known):
     looked = (paces.first if missing else 0.0) + missing * (paces.frozen + 2 * net.features * paces.write)
     exact = paces.exact_first + paces.exact * (BATCH if plan.probe_only else batches(measured))
     before = ((paces.start if plan.rounds else paces.light_start) + paces.listing + paces.network + read + looked
+              + compared(plan, paces, counts.pictures, known)
               + fit(counts.train, net, paces) + judged(counts.pictures, net, paces) + exact)
     again = exact + paces.held * batches(counts.validation) if plan.rounds else 0.0
     folds = plan.folds * fit(counts.pictures * (1 - 1 / max(2, plan.folds)), net, paces)
     scored = measured * paces.score * plan.resamples / 1000
     saved = 2 * paces.network + 3 * (paces.exact_first + 8 * paces.exact) + 0.3 * paces.start  # a copy is tried out
     return before, again + folds + scored + saved
+
+
+def compared(plan, paces, pictures, known):
+    """Seconds in which the doctor looks at pictures, and lays those that are alike one upon the other."""
+    pairs = pictures * min(PAIRS, paces.alike * (pictures - 1))
+    near = pictures * (paces.glance + paces.other * pictures) + pairs * paces.lay
+    return (1 - known.looks) * pictures * paces.look + (plan.near and (1 - known.near) * near)
 
 
 def fit(pictures, net, paces):
@@ -207,7 +225,7 @@ def memory_of(plan, net, counts, memory):
 def disk(plan, net, counts, known):
     """Bytes that come to lie on the disk: in the store, and in the run folder while it works."""
     pictures = (1 - known.pictures) * counts.pictures * plan.channels * plan.size**2
-    pooled = (1 - known.pooled) * counts.pictures * 2 * net.features
+    pooled = counts.pictures * ((1 - known.pooled) * 2 * net.features + (1 - known.looks) * SIDE**2)
     maps = sum(missing_maps(kept_views(plan, net, counts, stage), counts, known) * net.map_bytes[stage]
                for *_, stage in plan.rounds)
     folder = 4 * max(net.parameters.values()) + PAGE + THUMBNAIL * (counts.validation + counts.test)

@@ -21,6 +21,8 @@ OPENED = 16                 # decoded outside the store,
 STEPS = 4                   # and steps trained, beside the first
 WRITTEN = 32 << 20          # bytes
 SCORED = 200                # pictures whose scores are drawn
+OTHERS = 4096               # pictures among which those that are alike are sought
+NEARER = 2.0                # among all, neighbours are more alike than in a sample, and compared for so much longer
 clock = time.perf_counter
 
 
@@ -95,6 +97,31 @@ def pictures(chosen, samples, store):
     part = np.full(len(found), "train", object)
     case = look.Case(found, pixels, classes, task.encode(found.rows["label"], classes), part, [], depth)
     return case, {"decode": decode, "known": timed(opened)[0] / len(some), "vary": varied(chosen, case)}
+
+
+def looked(chosen, case, store, count):
+    """{"look", "glance", "other", "lay", "alike"} as costs.Paces has them; `count`: pictures that a run would have."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_limits
+
+    from toolkit.doctor import looks, near
+    from toolkit.steps import compare
+
+    thumbnails = compare.looks(case.pixels, store, Watch(None)).thumbnails
+    compare.near_of(case.pixels.shelf, store, count)    # opened, to see whether a run has filled it
+    few, some = np.arange(min(OPENED, len(thumbnails))), len(thumbnails)
+    means = np.resize(near.unit(np.stack([near.smaller(picture) for picture in thumbnails])), (OTHERS, near.SMALL**2))
+    with threadpool_limits(1), ThreadPoolExecutor(chosen.workers) as threads:
+        pairs, ways = near.candidates(thumbnails, threads)
+        glance = least(lambda: near.alike(thumbnails, means, range(some), range(some))) / some
+        other = least(lambda: near.alike(thumbnails, means, range(some), range(OTHERS))) / some - glance
+        share = len(pairs) / some / max(1, some - 1)
+        if len(pairs) < some:    # too few to tell
+            pairs, ways = np.stack([np.arange(some), np.roll(np.arange(some), 1)], 1), np.zeros(some, np.int8)
+        lay = NEARER * least(lambda: near.laid(thumbnails, pairs, ways, threads)) / len(pairs)
+    return {"look": least(lambda: looks.measured(case.pixels, rows=few)) / len(few), "glance": glance / chosen.workers,
+            "other": max(0.0, other) / OTHERS / chosen.workers, "lay": lay, "alike": share}
 
 
 def varied(chosen, case):
