@@ -1,6 +1,6 @@
 """A run to come: what it is made of, what belongs together, its name, and its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from toolkit.run import paths
 from toolkit.runs import checks, launch, listing
 
 SHOWN = 6
+NETWORK = {f.name for f in fields(options.Network)}  # looks begun here are by the default one, whatever a run is by
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def of_look(entry):
 def looked_at(root, wish):
     """The last look at the data of a wish; None where nobody has looked."""
     given = {name: value for name, value in wish.items() if name in options.Check.__dataclass_fields__
-             and value != options.Check.__dataclass_fields__[name].default and name not in ("edits", "run_dir", "out")}
+             and value != options.Check.__dataclass_fields__[name].default
+             and name not in ("edits", "run_dir", "out", *NETWORK)}
     found = checks.looks(root, arguments(options.Check, given))
     return listing.entry(root, found[-1], checks.KIND) if found else None
 

@@ -12,6 +12,8 @@ from pathlib import Path
 FIELDS = {  # field of a measurement: heading, digits, summary
     "auc": ("ROC AUC", 3, statistics.mean), "accuracy": ("accuracy", 3, statistics.mean),
     "tuned_auc": ("ROC AUC, tuned", 3, statistics.mean), "probe_auc": ("ROC AUC, probe", 3, statistics.mean),
+    "precision": ("average precision", 3, statistics.mean), "listed": ("listed", 0, statistics.mean),
+    "expected": ("of them expected wrong", 0, statistics.mean), "wrong": ("are wrong", 0, statistics.mean),
     "cpu": ("CPU s", 1, statistics.median), "wall": ("s", 1, statistics.median),
     "inner_cpu": ("CPU s without imports", 1, statistics.median), "tune": ("s of tuning", 1, statistics.median),
     "step_cpu": ("CPU s a step", 3, statistics.median), "step_wall": ("s a step", 3, statistics.median),

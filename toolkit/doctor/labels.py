@@ -128,10 +128,11 @@ def copies_of(case):
                   1 / same.groupby(["file", "label"])["label"].transform("size").to_numpy(float))
 
 
-def numbered(case):
-    """Class numbers (n,) of the rows, in the order of case.seen.classes."""
+def of(case):
+    """Doubts about the labels of the rows, of which case.seen is known."""
     number = {name: i for i, name in enumerate(case.seen.classes)}
-    return np.array([number[label] for label in case.rows["label"]], int)
+    numbers = np.array([number[label] for label in case.rows["label"]], int)
+    return doubted(case.seen.probabilities, numbers, copies_of(case))
 
 
 def conflicting(case):
@@ -145,7 +146,7 @@ def _label_errors(case):
     """Of all parts, the test pictures too: nothing is learnt or chosen from what is said here."""
     if case.seen is None or len(case.rows) < FEWEST or len(case.seen.classes) < 2:
         return
-    doubts = doubted(case.seen.probabilities, numbered(case), copies_of(case))
+    doubts = of(case)
     wrong = np.where(conflicting(case), 0.0, doubts.wrong)
     rows = [row for row in np.argsort(-wrong, kind="stable") if wrong[row] >= WORTH]
     if rows:

@@ -15,7 +15,9 @@ BY_STAGE = ("rates", "gradient_norms", "update_norms")              # {stage: nu
 ROUNDS, STAGES, EPOCHS = 20, 20, 10_000                             # more than any run has
 PHASES = {  # in the order of the work: what people read
     "start": "Starting", "queue": "Waiting for its turn", "read": "Reading pictures",
-    "features": "Looking at every picture once", "probe": "First answer", "check": "Measuring the first answer",
+    "look": "Comparing how pictures look", "near": "Looking for near duplicates",
+    "features": "Looking at every picture once", "probe": "First answer",
+    "judge": "Looking for wrong labels and outliers", "check": "Measuring the first answer",
     "tune": "Tuning", "score": "Measuring the tuned model", "folds": "Scoring over folds", "end": "Done",
 }
 

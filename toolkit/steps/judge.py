@@ -62,16 +62,22 @@ def again(chosen, case, seen, fitted, progress):
     nothing that is trained, chosen or measured depends on what is found.
     """
     from toolkit.doctor import labels, outliers
+
+    looked_at = at(chosen, case, seen, fitted, progress.start("judge", LOOKING))
+    found = [finding for check in (*labels.CHECKS.values(), *outliers.CHECKS.values()) for finding in check(looked_at)]
+    case.findings = sorted([*case.findings, *found], key=lambda finding: SEVERITIES.index(finding.severity))
+    return found
+
+
+def at(chosen, case, seen, fitted, step=None):
+    """doctor.findings.Case with `seen`; arguments as of `again`."""
+    from toolkit.doctor import labels
     from toolkit.doctor import seen as sight
     from toolkit.features.held_out import Penalty
 
-    step, rows = progress.start("judge", LOOKING), case.samples.rows
-    named = case.samples.task in CLASSES
+    rows, named = case.samples.rows, case.samples.task in CLASSES
     measured = sight.measured(seen.pooled, case.numbers if named else np.zeros(len(rows), int),
                               case.classes if named else [], rows["bound"].to_numpy(),
                               labels.copies_of(Case(rows, near=case.near)),
                               fitted and Penalty(fitted.strength, fitted.power), chosen.seed, step)
-    looked_at = Case(rows, near=case.near, seen=measured)
-    found = [finding for check in (*labels.CHECKS.values(), *outliers.CHECKS.values()) for finding in check(looked_at)]
-    case.findings = sorted([*case.findings, *found], key=lambda finding: SEVERITIES.index(finding.severity))
-    return found
+    return Case(rows, near=case.near, seen=measured)
