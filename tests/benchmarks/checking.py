@@ -3,7 +3,7 @@
     python tests/benchmarks/checking.py
 
 Draws JPEG pictures of 256 x 256 pixels in a temporary folder: clouds and texture, two classes with a disc in them, and
-of every fiftieth picture a smaller, brighter copy. The store is empty. "wall" is in seconds, "peak MB" the resident peak.
+of every fiftieth picture a smaller, brighter copy. The store is empty. "peak MB" is the resident peak.
 """
 
 import json
