@@ -76,5 +76,5 @@ def run(bench, options):
 
 
 if __name__ == "__main__":
-    main("leakage", __doc__, run, rounds=5, sets=",".join(SETS), backbone="resnet50",
-         more=("", "further options of our command, quoted"))
+    main("leakage", __doc__, run, rounds=5, sets="busi", backbone="resnet50",
+         more=("--preset fast", "further options of our command, quoted"))
