@@ -1,6 +1,6 @@
 """How much of a usual figure is leakage: our split, which parts no scene and no copy, beside a naive random one.
 
-    python tests/benchmarks/leakage.py [--sets busi,magnetic_tile] [--more "--probe-only"]
+    python tests/benchmarks/leakage.py [--sets busi,magnetic_tile] [--more "--preset balanced"]
 
 A seed a round, the same for the split, the training and both sides. The naive split is what scikit-learn's
 train_test_split makes: 70/15/15, stratified by class, each picture for itself; it is given with the data, and
