@@ -13,7 +13,7 @@ from tests.test_check import found, look
 from toolkit import errors, estimate, finetune
 
 COUNT = 48
-SMALL = ("--size", 32)
+SMALL = ("--size", 32, "--no-features")
 
 
 def table(folder, header, row, name="table.csv", count=COUNT):

@@ -112,6 +112,10 @@ def actions(entry, usable):
                 "Go on with other options", icon=":material/tune:", key="data-options",
                 help="Such as a higher share of unreadable pictures."):
             frame.go("train", check=entry.id)
+        if usable and starting.shallow(entry) and st.button(
+                "Look for wrong labels", icon=":material/rule:", key="data-deeper",
+                help="By what the network sees, about a minute for a thousand pictures. A run does so by itself."):
+            starting.deeper(entry)
         if st.button("Look again", icon=":material/refresh:", key="data-again", help="After files have changed."):
             starting.again(entry)
         if st.button("Other pictures", icon=":material/add_photo_alternate:", key="data-other"):

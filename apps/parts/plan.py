@@ -52,7 +52,8 @@ def looked_at(root, wish):
     given = {name: value for name, value in wish.items() if name in options.Check.__dataclass_fields__
              and value != options.Check.__dataclass_fields__[name].default
              and name not in ("edits", "run_dir", "out", *NETWORK)}
-    found = checks.looks(root, arguments(options.Check, given))
+    found = [name for further in ({}, {"no_features": True})
+             for name in checks.looks(root, arguments(options.Check, given | further))]
     return listing.entry(root, found[-1], checks.KIND) if found else None
 
 

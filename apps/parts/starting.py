@@ -11,10 +11,25 @@ from toolkit.commandline import arguments
 from toolkit.errors import ToolkitError
 from toolkit.runs import checks, launch
 
+SHALLOW = "--no-features"
+
 
 def look(values):
-    """Look at data, values {option: value} of toolkit.check, and show the look; an error is shown where it is asked."""
-    begin(values["data"], arguments(options.Check, values))
+    """Look at data, values {option: value} of toolkit.check, and show the look; an error is shown where it is asked.
+
+    At first without the network, which takes a minute for a thousand pictures: `deeper` is there for that.
+    """
+    begin(values["data"], arguments(options.Check, {"no_features": True} | values))
+
+
+def deeper(entry):
+    """Look at the same data with the network too: for wrong labels, and for pictures unlike the others."""
+    begin(whole(entry), [one for one in typed(entry) if one != SHALLOW])
+
+
+def shallow(entry):
+    """Whether a look was one without the network."""
+    return SHALLOW in typed(entry)
 
 
 def begin(data, line, afresh=False):
@@ -56,7 +71,7 @@ def looked_at(entry):
     """The options {name: value} that a look was begun with, but for what stands anyway and for its folder."""
     given = {f.name: f.default for f in fields(options.Check)}
     return {name: value for name, value in (entry.options or {"data": whole(entry)}).items()
-            if name in given and value != given[name] and name not in ("run_dir", "out", "edits")}
+            if name in given and value != given[name] and name not in ("run_dir", "out", "edits", "no_features")}
 
 
 def run(wish, name):

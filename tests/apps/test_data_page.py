@@ -48,7 +48,8 @@ def test_the_sample_is_looked_at_by_one_press_and_found_again_by_the_next(root, 
     page = opened()
     page.button(key="data-sample").click().run()
     name = page.query_params["check"][0] if isinstance(page.query_params["check"], list) else page.query_params["check"]
-    assert begun == [["toolkit.check", "sample:cells", "--run-dir", str(root / folders.KINDS["checks"] / name)]]
+    assert begun == [["toolkit.check", "sample:cells", "--no-features", "--run-dir",
+                      str(root / folders.KINDS["checks"] / name)]]
     assert checks.named(root, name)
 
 
@@ -240,6 +241,14 @@ def test_looking_again_takes_the_decisions_along(root, begun):
     checks.decide(path, checks.pictures(root / folders.KINDS["checks"] / name)[0], "exclude")
     opened(check=name).button(key="data-again-decided").click().run()
     assert begun[0][:4] == ["toolkit.check", "sample:cells", "--edits", str(path)] and begun[0][-1].endswith("-2")
+
+
+def test_wrong_labels_are_looked_for_by_a_further_press(root, begun, monkeypatch):
+    name = make_looks.look(root)
+    assert "Look for wrong labels" not in labels(opened(check=name))  # it was begun with the network
+    monkeypatch.setattr(checks, "asked", lambda root, name: ["sample:cells", "--no-features", "--seed", "3"])
+    opened(check=name).button(key="data-deeper").click().run()
+    assert begun[0][:4] == ["toolkit.check", "sample:cells", "--seed", "3"] and "--no-features" not in begun[0]
 
 
 def test_all_pictures_of_a_finding_can_be_left_out(root):
