@@ -1,6 +1,7 @@
 """Wrong labels, planted at random: where the doctor ranks them, and where a fine-tuned network's own loss does.
 
     python tests/benchmarks/labels.py --weights resnet18.safetensors [--sets busi,cells,magnetic_tile] [--share 0.05]
+    python tests/benchmarks/labels.py --backbone resnet50 --weights imagenet --tune 0
 
 A round is a seed of the flips and of the split. The doctor looks at all pictures, as `toolkit.check` and every run do;
 the network is tuned down to layer4 on the training part with the flipped labels, and its training pictures are ranked
