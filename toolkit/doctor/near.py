@@ -51,8 +51,8 @@ def found(thumbnails, workers=2, step=None, before=0):
     """Near duplicates among `thumbnails`, uint8 grey (n, SIDE, SIDE) -> Near; step(done, of).
 
     before: so many of the first are one side and the others another, and only pairs of both sides are looked for; 0
-    for all. Time grows with the square of n in the first pass only: 5 s at 10,000 pictures. Pictures without detail,
-    such as black ones, are like no other: only an equal file is a copy of theirs.
+    for all. Time grows with the square of n in the first pass only. Pictures without detail, such as black ones, are
+    like no other: only an equal file is a copy of theirs.
     """
     from threadpoolctl import threadpool_limits
 
