@@ -56,6 +56,20 @@ def test_A2_further_columns_are_kept(tmp_path):
     assert set(samples.rows["note"]) == {""}
 
 
+def test_A2_columns_named_like_facts_of_ours_are_kept_through_a_whole_reading(tmp_path):
+    """A column is the user's, whatever it is called."""
+    names = ("patient", "bytes", "camera", "span", "fingerprint", "bound")
+    lines = [f"{path},{label}," + ",".join(f"{name}{number}" for name in names)
+             for number, (path, label) in enumerate(zip(NAMES, "aabb"))]
+    samples = manifest.read(table(folder(tmp_path), "\n".join([f"path,label,{','.join(names)}", *lines]) + "\n"))
+    samples.rows[["patient", "bytes", "bound"]] = ""  # what a run puts there
+    again = tmp_path / "again.csv"
+    again.write_bytes(manifest.table(samples.rows.drop(columns="bound")))
+    for rows in (samples.rows, pandas.read_csv(again, encoding="utf-8-sig")):
+        assert list(rows["table_patient"]) == [f"patient{n}" for n in range(4)]
+        assert {f"table_{name}" for name in names} <= set(rows.columns)
+
+
 @pytest.mark.parametrize("header", ["Path,Label", "filename,class", "IMAGE,Diagnosis", "file,category"])
 def test_A2_columns_in_other_case_and_usual_synonyms(tmp_path, header):
     text = header + "\na1.png,a\na2.png,a\nb1.png,b\nb2.png,b\n"

@@ -48,6 +48,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+from toolkit.data.manifest import INTERNAL
 from toolkit.data.reading import PARTS, Reading, count, listed
 from toolkit.data.spreadsheet import csv_plain
 from toolkit.data.targets import BETWEEN
@@ -57,6 +58,7 @@ from toolkit.pixels import sources
 SYNONYMS = {"path": ("file", "filename", "file_name", "image", "image_path", "img", "filepath", "file_path"),
             "label": ("class", "category", "target", "diagnosis")}
 OWN = ("path", "label", "split", "group", "sha256", "width", "height", "mode", "note")
+TAKEN = (*OWN, *INTERNAL, "bound")  # columns that mean something else here; a user's own stands behind "table_"
 YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")  # in a column for one of several labels
 PATIENT = ("patient", "patient_id", "patientid", "subject", "subject_id", "case", "case_id", "slide", "slide_id")
 
@@ -87,7 +89,7 @@ def read(path, root=None, *, path_column="path", label_column="label", split_col
     _hint(frame, chosen, used, notes)
     for name in frame.columns:
         if name not in used:
-            rows[f"table_{name}" if name in OWN else name] = frame[name]
+            rows[f"table_{name}" if name in TAKEN else name] = frame[name]
     return Reading(rows, lambda name: sources.read(root / name), "table", root, (), tuple(faults), tuple(notes),
                    task="multi-label" if delimiter else "classification", classes=many if delimiter else (),
                    delimiter=delimiter)
