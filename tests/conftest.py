@@ -25,3 +25,13 @@ def own_store(tmp_path_factory):
         patch.setenv("TOOLKIT_STORE", str(tmp_path_factory.mktemp("store")))
         patch.setenv("TOOLKIT_QUEUE", str(tmp_path_factory.mktemp("queue")))
         yield
+
+
+@pytest.fixture
+def server():
+    """A web server on this computer, see `local_server`."""
+    from local_server import Server
+
+    server = Server()
+    yield server
+    server.shutdown()

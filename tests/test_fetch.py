@@ -13,20 +13,12 @@ import zipfile
 
 import card_sets
 import pytest
-from local_server import Server
 
 from toolkit import commandline, errors, fetch, options
 from toolkit.data import cards, fetching, manifest, names, targets
 
 VERSIONS = [pytest.param(name, size, id=f"{name}-{size}" if size else name)
             for name in cards.names() for size in cards.find(name)[0].sizes or (None,)]
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture(autouse=True)

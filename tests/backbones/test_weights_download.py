@@ -8,20 +8,12 @@ import threading
 
 import numpy as np
 import pytest
-from local_server import Server
 
 from toolkit.backbones import cache, download, formats, npm, weights
 from toolkit.backbones.weights import Source, WeightRow
 from toolkit.errors import DataError, UntrustedError
 
 BODY = bytes(np.random.default_rng(0).integers(0, 256, 3_000_000, "uint8"))
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture(autouse=True)
