@@ -63,7 +63,7 @@ class Case:
         return None if len(np.unique(groups)) == len(groups) else groups
 
     def alone(self):
-        """Mask of the test part's pictures that share no copy and no group with train or validation."""
+        """Mask of the test part's pictures that share no copy, scene or group with train or validation."""
         from toolkit.data import splits
 
         return ~np.isin(self.rows["test"], splits.leaking(self.part, self.samples.rows["bound"]))
