@@ -214,4 +214,4 @@ def serve(listening):
 
 
 if __name__ == "__main__":
-    sys.exit(errors.guarded(main))
+    errors.command(main)

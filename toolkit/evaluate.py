@@ -144,4 +144,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(errors.guarded(main))
+    errors.command(main)

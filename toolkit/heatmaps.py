@@ -192,4 +192,4 @@ def looked_at(one, wanted):
 
 
 if __name__ == "__main__":
-    sys.exit(errors.guarded(main))
+    errors.command(main)

@@ -169,4 +169,4 @@ def summary(classes, rows):
 
 
 if __name__ == "__main__":
-    sys.exit(errors.guarded(main))
+    errors.command(main)

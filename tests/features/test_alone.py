@@ -32,7 +32,7 @@ exact = executor.collect(executor.build(network, "openvino", "float32"), 40, lam
 np.savez(folder / "kept.npz", pixels=pixels, probabilities=model.predict_on_batch(pixels), exact=exact,
          **{variable.path.replace("/", "|"): np.asarray(variable) for variable in model.variables})
 print(json.dumps({"backend": keras.backend.backend(), "loaded": [name for name in (
-    "tensorflow", "jax", "openvino_telemetry") if sys.modules.get(name)]}))
+    "tensorflow", "jax", "sklearn", "openvino_telemetry") if sys.modules.get(name)]}))
 """
 
 

@@ -74,6 +74,11 @@ def layers_that_compute():
         "even kernel": lambda x: layers.Conv2D(4, 4, 3, "same", activation="sigmoid")(x),
         "norm without scale": lambda x: layers.BatchNormalization(scale=False, center=False, epsilon=0.1)(x),
         "max same": lambda x: layers.MaxPooling2D(3, 2, "same")(layers.ReLU()(x)),
+        "max padded": lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(((1, 2), (0, 1)))(layers.ReLU()(x))),
+        "max padded far": lambda x: layers.MaxPooling2D(2)(layers.ZeroPadding2D(((0, 0), (3, 0)))(layers.ReLU()(x))),
+        "max padded, below zero": lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x)),
+        "max of more channels": lambda x: layers.MaxPooling2D(2)(layers.ZeroPadding2D(
+            ((0, 0), (1, 1)), data_format="channels_first")(layers.ReLU()(x))),
         "average same": lambda x: layers.AveragePooling2D(3, 2, "same")(x),
         "cropped": lambda x: layers.Cropping2D(((1, 2), (3, 0)))(x),
         "padded": lambda x: layers.ZeroPadding2D(((1, 2), (3, 0)))(x),

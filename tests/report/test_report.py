@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toolkit.evaluation import baseline, calibration
+from toolkit.evaluation import baseline, calibration, operating
 from toolkit.evaluation.scores import scores
 from toolkit.report import card, figures, page, words
 
@@ -57,7 +57,7 @@ def facts(classes=("benign", "malignant", "normal"), n=60, seed=0, groups=None, 
             "validation": scores(truth, probe, classes), "chosen": "layer4",
             "baseline": {"majority": baseline.majority(truth, truth, classes)},
             "probe": {"test": scores(truth, probe, classes), "validation": scores(truth, probe, classes)}},
-        "predictions": {"test": (truth, final)},
+        "predictions": {"test": (truth, final)}, "curves": operating.curves(truth, final, classes),
         "history": [{"stage": stage, "epoch": epoch, "train_loss": 1 / epoch, "validation_loss": 1.1 / epoch,
                      "rates": {stage: 1e-3 / epoch}} for stage in ("head", "layer4") for epoch in (1, 2, 3)],
         "findings": [{"check": "conflict", "severity": "error", "sentence": f"In two classes: {classes[0]}",
@@ -182,6 +182,8 @@ def test_D5_an_undefined_score_is_a_dash_with_its_reason():
     truth = np.arange(40) % 2
     given["metrics"]["test"] = scores(truth, calibration.softmax(np.eye(3)[truth]), given["classes"])
     given["predictions"] = {"test": (truth, calibration.softmax(np.eye(3)[truth]))}
+    given["curves"] = operating.curves(*given["predictions"]["test"], given["classes"])
+    assert list(given["curves"]) == ["benign", "malignant"]
     read = Reader(page.render(given, {}))
     assert "– class 'normal' has no picture in this part" in read.text
     assert "cannot be scored (class 'normal' has no picture in this part)" in words.verdict(given)
@@ -251,8 +253,9 @@ def test_every_figure_is_drawn_and_deterministic():
 
 def test_figures_with_classes_without_pictures_and_without_predictions():
     truth, p = np.zeros(10, int), np.tile([0.7, 0.2, 0.1], (10, 1))
-    assert figures.roc(truth, p, list("abc"), {}) is None  # no class has both sides
-    assert figures.draw(facts(predictions={}, history=[], counts={})).keys() == {"confusion"}
+    assert operating.curves(truth, p, list("abc")) == {}  # no class has both sides
+    assert figures.roc({}, list("abc"), {}) is None
+    assert figures.draw(facts(predictions={}, curves={}, history=[], counts={})).keys() == {"confusion"}
     history = [{"stage": "head", "epoch": 1, "train_loss": None, "validation_loss": float("nan")}]
     assert figures.learning(history, None) and figures.rates(history) is None
 

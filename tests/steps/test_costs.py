@@ -72,11 +72,11 @@ def test_what_is_alike_is_laid_one_upon_the_other_unless_it_was():
 
 
 def test_a_round_is_its_epochs_of_steps_and_validation():
-    held = 160 * 0.01  # 150 pictures fill five batches
+    held = 160 * 0.01  # 150 pictures fill ten batches
     saved = 20 * 1_500_000 * 1e-9
     one = costs.tuned(PLAN, PACES, NET, COUNTS, costs.Known(1, 1, 1), "layer4", 1)
     two = costs.tuned(PLAN, PACES, NET, COUNTS, costs.Known(1, 1, 1), "layer4", 2)
-    assert costs.batches(150) == 160 and BATCH == 32
+    assert costs.batches(150) == 160 and BATCH == 16
     assert two - one == pytest.approx(43 * 0.3 + held + saved)
     assert one == pytest.approx(5.0 + 2 * held + 43 * 0.3 + saved)
 

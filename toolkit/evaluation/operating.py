@@ -162,6 +162,20 @@ def curve(positive, score):
             "specificity": share(rest - (marked - tp), np.full_like(tp, rest)), "precision": share(tp, marked)}
 
 
+def curves(truth, probabilities, classes):
+    """{class: `curve` against the rest, in as many points as can be seen} of the classes that have both sides.
+
+    truth: class numbers (n,); probabilities: (n, k).
+    """
+    found = {}
+    for number, name in enumerate(classes):
+        if 0 < (truth == number).sum() < len(truth):
+            whole = curve(truth == number, probabilities[:, number])
+            points = corners(whole["specificity"], whole["sensitivity"])
+            found[name] = {share: values[points] for share, values in whole.items()}
+    return found
+
+
 def keeping(positive, score, sensitivity):
     """The highest threshold, of DIGITS decimals, that marks at least this share of the class; None of none."""
     positive, score, _ = checked(positive, score)

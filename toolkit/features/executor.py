@@ -19,7 +19,7 @@ import numpy as np
 
 from toolkit.errors import OptionError
 
-BATCH = 32
+BATCH, CARD_BATCH = 16, 64  # pictures that a processor and a graphics card compute at a time
 
 
 class Untranslatable(Exception):
@@ -29,18 +29,18 @@ class Untranslatable(Exception):
 class Keras:
     """Computes outputs of a model by Keras itself, in `precision`, on all devices that hold the model's weights."""
 
-    def __init__(self, model, precision="float32"):
+    def __init__(self, model, precision="float32", batch=BATCH):
         import keras
 
         from toolkit.training import forward
 
-        self.model, backend = model, keras.backend.backend()
+        self.model, self.batch, backend = model, batch, keras.backend.backend()
         plain = backend == "openvino" or not model.variables  # which say where their devices are
         self.run = model.predict_on_batch if plain else forward.build(model, precision)
         self.identity = f"keras {keras.__version__} {backend} {precision}"
 
     def __call__(self, batch):
-        """List of float32 arrays (BATCH, ...) of one batch."""
+        """List of float32 arrays (batch, ...) of one batch."""
         outputs = self.run(batch)
         outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         return [np.asarray(output, np.float32) for output in outputs]
@@ -49,17 +49,19 @@ class Keras:
 class OpenVINO:
     """Computes outputs of a Keras model by OpenVINO in `precision`, float32 or bfloat16."""
 
+    batch = BATCH
+
     def __init__(self, model, precision):
         library()
         from toolkit.features import openvino_graph
 
-        self.graph = openvino_graph.translate(model, BATCH)
+        self.graph = openvino_graph.translate(model, self.batch)
         self.hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         self.identity = f"openvino {metadata.version('openvino')} {precision}"
         self.outputs, self.compiled = len(self.graph.outputs), None
 
     def __call__(self, batch):
-        """List of float32 arrays (BATCH, ...) of one batch."""
+        """List of float32 arrays (batch, ...) of one batch."""
         if self.compiled is None:  # where all features are kept already, never
             self.compiled = core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": self.hint})
         found = self.compiled(batch, share_outputs=True)
@@ -87,7 +89,8 @@ def build(model, executor="auto", precision="auto", on_gpu=False):
     if precision == "bfloat16" and not able:
         raise OptionError("--feature-precision bfloat16 wants --executor openvino, or a GPU that multiplies it; leave "
                           "it out.")
-    return Keras(model, "bfloat16" if able and precision == "auto" else "float32" if precision == "auto" else precision)
+    return Keras(model, "bfloat16" if able and precision == "auto" else "float32" if precision == "auto" else precision,
+                 CARD_BATCH if on_gpu else BATCH)
 
 
 def check(executor, precision, device="auto"):
@@ -106,8 +109,8 @@ def check(executor, precision, device="auto"):
 def alone(executor, device):
     """Let Keras itself run on OpenVINO in this process, if it can: it loads in half of the time that TensorFlow takes.
 
-    For a process that trains nothing and has not imported Keras. Keras looks for TensorFlow and JAX wherever they are
-    installed, though only to know their types; here they are as good as absent.
+    For a process that trains nothing and has not imported Keras. Keras looks for TensorFlow, JAX and scikit-learn
+    wherever they are installed, though only to know their types; here they are as good as absent.
     """
     graphics = device == "auto" and any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/kfd"))
     asked = os.environ.get("KERAS_BACKEND", "openvino") != "openvino"
@@ -120,10 +123,10 @@ def alone(executor, device):
 
 
 class Absent:
-    """Finder of modules to which TensorFlow, JAX and what draws on a screen are not installed."""
+    """Finder of modules to which TensorFlow, JAX, scikit-learn and what draws on a screen are not installed."""
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "jax") or name == "matplotlib.pyplot":
+        if name.partition(".")[0] in ("tensorflow", "jax", "sklearn") or name == "matplotlib.pyplot":
             raise ModuleNotFoundError(f"{name} is not wanted in this process", name=name)
 
 
@@ -174,21 +177,22 @@ def has_bfloat16():
 def forward(compute, count, read, step=None):
     """Outputs of `compute` for `count` rows; yields (slice of rows, list of arrays that last until the next ones).
 
-    read(rows): list of arrays of a slice of rows, one an input. Every batch has BATCH rows: the last one is filled up
-    by repeating its last row. step(done, of) is called after each batch.
+    read(rows): list of arrays of a slice of rows, one an input. Every batch has the rows that `compute` wants: the
+    last one is filled up by repeating its last row. step(done, of) is called after each batch.
     """
-    for start in range(0, count, BATCH):
-        rows = slice(start, min(start + BATCH, count))
-        batch = [filled(part) for part in read(rows)]
+    size = getattr(compute, "batch", BATCH)
+    for start in range(0, count, size):
+        rows = slice(start, min(start + size, count))
+        batch = [filled(part, size) for part in read(rows)]
         outputs = compute(batch if len(batch) > 1 else batch[0])
         yield rows, [output[:rows.stop - start] for output in outputs]
         if step:
             step(rows.stop, count)
 
 
-def filled(rows):
-    """`rows` with the last one repeated up to BATCH."""
-    short = BATCH - len(rows)
+def filled(rows, size=BATCH):
+    """`rows` with the last one repeated up to `size` of them."""
+    short = size - len(rows)
     return np.concatenate([rows, np.repeat(rows[-1:], short, 0)]) if short else rows
 
 

@@ -135,8 +135,23 @@ def spatial(layer):
 
 
 def max_pooling(layer, x):
-    auto = "same_upper" if layer.padding == "same" else "valid"
-    return op.max_pool(x, list(layer.strides), [1, 1], [0, 0], [0, 0], list(layer.pool_size), "floor", auto).output(0)
+    auto, (x, begin, end) = "same_upper" if layer.padding == "same" else "valid", (x, [0, 0], [0, 0])
+    if auto == "valid" and (bare := unpadded(x, layer.pool_size)):
+        auto, (x, begin, end) = "explicit", bare
+    return op.max_pool(x, list(layer.strides), [1, 1], begin, end, list(layer.pool_size), "floor", auto).output(0)
+
+
+def unpadded(x, window):
+    """(x without its border of zeros, the border's begin, its end), for maxima; None where they would be others.
+
+    Zeros around what is never below them change no maximum, and a layer that pads takes as long as one that computes.
+    """
+    node = x.get_node()
+    if node.get_type_name() != "Pad" or node.input_value(0).get_node().get_type_name() != "Relu":
+        return None
+    begin, end = (node.input_value(side).get_node().data.tolist() for side in (1, 2))
+    beyond = [*begin[:2], *end[:2], *(max(sides) >= size for *sides, size in zip(begin[2:], end[2:], window))]
+    return None if any(beyond) else (node.input_value(0), begin[2:], end[2:])
 
 
 def average_pooling(layer, x):

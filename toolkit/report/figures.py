@@ -88,52 +88,50 @@ def confusion(matrix, classes):
     return _drawn(paint, height=3.1 if k == 2 else 4.2 if k <= 6 else 5.6)
 
 
-def _chosen(truth, probabilities, classes, values):
-    """The curves to draw, lowest score first beyond MOST_CURVES: [(class index, score of each picture, label)]."""
-    present = [c for c in range(len(classes)) if 0 < (truth == c).sum() < len(truth)]
+def _chosen(curves, classes, values):
+    """The curves to draw, lowest score first beyond MOST_CURVES: [(curve, label)]."""
+    present = [name for name in classes if name in curves]
     if len(classes) == 2:
         present = present[1:]
     if len(present) > MOST_CURVES:
-        present = sorted(present, key=lambda c: (values.get(classes[c]) is None, values.get(classes[c])))[:MOST_CURVES]
-    return [(c, probabilities[:, c], ("–" if values.get(classes[c]) is None else f"{values[classes[c]]:.3f}")
-             + "  " + short(classes[c])) for c in present]
+        present = sorted(present, key=lambda name: (values.get(name) is None, values.get(name)))[:MOST_CURVES]
+    return [(curves[name], f"{'–' if values.get(name) is None else format(values[name], '.3f')}  {short(name)}")
+            for name in present]
 
 
 def _curve_style(i):
     return {"color": LIGHT[CURVES[i % len(CURVES)]], "linestyle": STYLES[i % len(STYLES)]}
 
 
-def roc(truth, probabilities, classes, values):
-    """ROC curve of each class against the rest; `values` {class: area} stands in the legend."""
-    def paint(axes):
-        from sklearn.metrics import roc_curve
+def roc(curves, classes, values):
+    """ROC curve of each class against the rest; `values` {class: area} stands in the legend.
 
+    curves: {class: {"sensitivity", "specificity", "precision"}}, arrays (m,) over falling thresholds, of the classes
+    that have both sides.
+    """
+    def paint(axes):
         axes.plot([0, 1], [0, 1], color=LIGHT["soft"], lw=1, ls=":")
-        for i, (c, score, label) in enumerate(curves):
-            wrong, found, _ = roc_curve(truth == c, score)
-            axes.plot(wrong, found, label=label, **_curve_style(i))
+        for i, (curve, label) in enumerate(drawn):
+            axes.plot(1 - curve["specificity"], curve["sensitivity"], label=label, **_curve_style(i))
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel="falsely found (1 − specificity)",
                  ylabel="found (sensitivity)")
         _legend(axes, loc="lower right", title="area")
 
-    curves = _chosen(truth, probabilities, classes, values)
-    return _drawn(paint) if curves else None
+    drawn = _chosen(curves, classes, values)
+    return _drawn(paint) if drawn else None
 
 
-def precision_recall(truth, probabilities, classes, values):
-    """Precision against recall of each class; `values` {class: average precision} stands in the legend."""
+def precision_recall(curves, classes, values):
+    """Precision against recall of each class (see `roc`); `values` {class: average precision} stands in the legend."""
     def paint(axes):
-        from sklearn.metrics import precision_recall_curve
-
-        for i, (c, score, label) in enumerate(curves):
-            precision, recall, _ = precision_recall_curve(truth == c, score)
-            axes.plot(recall, precision, label=label, drawstyle="steps-post", **_curve_style(i))
+        for i, (curve, label) in enumerate(drawn):
+            axes.plot(curve["sensitivity"], curve["precision"], label=label, drawstyle="steps-pre", **_curve_style(i))
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03), xlabel="recall (found of all there are)",
                  ylabel="precision (right of all found)")
         _legend(axes, loc="lower left", title="average precision")
 
-    curves = _chosen(truth, probabilities, classes, values)
-    return _drawn(paint) if curves else None
+    drawn = _chosen(curves, classes, values)
+    return _drawn(paint) if drawn else None
 
 
 def reliability(truth, probabilities, bins=15):
@@ -255,8 +253,8 @@ def draw(facts):
     history, matrix = facts.get("history") or [], test.get("confusion")
     made = {
         "confusion": confusion(matrix, classes) if matrix else None,
-        "roc": roc(truth, probabilities, classes, values("roc_auc")),
-        "precision_recall": precision_recall(truth, probabilities, classes, values("average_precision")),
+        "roc": roc(facts.get("curves", {}), classes, values("roc_auc")),
+        "precision_recall": precision_recall(facts.get("curves", {}), classes, values("average_precision")),
         "reliability": reliability(truth, probabilities), "confidence": confidence(truth, probabilities),
         "learning": learning(history, facts.get("probe_loss")), "rates": rates(history),
         "counts": counts(facts.get("counts") or {}, classes),

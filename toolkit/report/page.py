@@ -5,7 +5,8 @@ The facts, of which only title, classes and metrics with a test block must be th
     classes                   [str], in the order of the columns
     metrics                   metrics.json, as a dict
     part                      str, what was measured on, where it is no test part of a run
-    predictions               {"test" | "validation": (truth int (n,), probabilities float (n, k))}, for the curves
+    predictions               {"test" | "validation": (truth int (n,), probabilities float (n, k))}, for the calibration
+    curves                    {class: {"sensitivity", "specificity", "precision": float (m,)}}, see figures.roc
     history                   [{"stage", "epoch", "train_loss", "validation_loss", "rates": {stage: rate}}]
     probe_loss                float, the probe's validation loss, counted as in the history
     findings, about, picture  as in report.findings

@@ -41,7 +41,8 @@ def gap(chosen, case, net, seen, first, logits, kept, temperature):
         near, exact = views.logits(net.model, seen, net.stages, kept.name, rows), logits["tuned"][rows]
     elif chosen.probe_only:
         rows = rows[:executor.BATCH]
-        near, exact = first[rows], seen.build(net.model, "float32")(executor.filled(case.pixels[rows]))[0][:len(rows)]
+        near = first[rows]
+        exact = executor.collect(seen.build(net.model, "float32"), len(rows), lambda part: [case.pixels[rows[part]]])
     else:
         near, exact = first[rows], logits["probe"][rows]
     difference = None if near is None else float(np.abs(softmax(near, temperature) - softmax(exact, temperature)).max())
@@ -154,7 +155,7 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
     run.json(run.metrics, measured)
     predictions(case, task, probabilities, run)
     thumbnails(case, chosen.resize, run)
-    rows = case.rows["test"][:8]
+    rows = case.rows["test"][:4]
     artifact.write(run.folder, final, model_facts(chosen, case, net, kept, measured), case.pixels[rows])
     told = report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run)
     page.write(run.report, told, run.figures)
@@ -225,6 +226,7 @@ def fingerprint(case):
 
 def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run):
     """The facts that report.page and report.card show."""
+    from toolkit.evaluation import operating
     from toolkit.steps import advise
 
     usual = {f.name: f.default for f in fields(chosen)}
@@ -234,6 +236,7 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
         "task": "classification", "created": run.facts["times"]["started"], "classes": case.classes,
         "metrics": measured,
         "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
+        "curves": operating.curves(case.truth("test"), probabilities[case.rows["test"]], case.classes),
         "history": tuned.history, "probe_loss": tuned.loss_before, "counts": case.counts(),
         **advise.shown(case, chosen.resize),
         "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}

@@ -141,8 +141,9 @@ def network(chosen, case, store, run, progress):
 
     seconds, net = timed(lambda: learn.network(chosen, case, task, run))
     seen = learn.features(chosen, case, net, store, run, progress)
-    pixels = np.asarray(case.pixels[np.arange(BATCH) % len(case.pixels)])
-    first, frozen = paced(seen.computes[(net.model.get_layer("pooled").output.name,)][0], pixels, progress.first)
+    compute = seen.computes[(net.model.get_layer("pooled").output.name,)][0]
+    pixels = np.asarray(case.pixels[np.arange(compute.batch) % len(case.pixels)])
+    first, frozen = paced(compute, pixels, progress.first)
     translated, exact = timed(lambda: seen.build(net.model, "float32"))
     exact_first, exact = paced(exact, pixels)
     return Trial(case, net, seen, {"network": seconds, "first": first, "frozen": frozen,
