@@ -46,8 +46,6 @@ def _kinds(known, bundle, inside, part):
 
 def _classes(labels, bundle, inside, part):
     """Classes whose share in `part` is another than in train."""
-    from scipy.stats import chi2_contingency
-
     _, first = np.unique(bundle, return_index=True)
     names, kind = np.unique(labels.astype(str), return_inverse=True)
     table = np.stack([np.bincount(kind[first][inside[first] == side], minlength=len(names)) for side in (0, 1)])
@@ -55,7 +53,11 @@ def _classes(labels, bundle, inside, part):
     if min(table.shape) < 2 or table.mean() < EXPECTED:
         return
     train, other = (np.bincount(kind[inside == side], minlength=len(names)) / (inside == side).sum() for side in (0, 1))
-    if abs(train - other).sum() / 2 >= MOVED and chi2_contingency(table).pvalue < UNLIKELY:
+    if abs(train - other).sum() / 2 < MOVED:
+        return
+    from scipy.stats import chi2_contingency  # loads for a quarter of a second
+
+    if chi2_contingency(table).pvalue < UNLIKELY:
         most = int((other - train).argmax())
         yield Finding("class shares", "warning", (),
                       f"{str(names[most])!r} is {other[most]:.0%} of the {part} pictures and {train[most]:.0%} of those"

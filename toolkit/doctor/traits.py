@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from toolkit.data import splits
+from toolkit.evaluation import metrics
 
 TAKEN, STORED, DRAWN, LIT = "taken", "stored", "drawn", "lit"
 MOST = 20  # values of a category; further ones are taken together
@@ -103,7 +104,4 @@ def apart(trait, mask):
 
 def _area(column, mask):
     """ROC area of a column as it stands."""
-    from scipy.stats import rankdata
-
-    own, rest = int(mask.sum()), int((~mask).sum())
-    return (rankdata(column)[mask].sum() - own * (own + 1) / 2) / (own * rest)
+    return metrics.class_roc_auc(mask.astype(int), np.stack([-column, column], 1))[1]

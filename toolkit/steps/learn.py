@@ -177,7 +177,7 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
     total, again = len(plan.rounds) * plan.epochs, chosen.resume and run.checkpoint.exists()
     run.checkpoints.mkdir(exist_ok=True)
     tuned = stages.Tuned(stopped=late() if plan.rounds and not again else None)
-    if tuned.stopped:
+    if tuned.stopped or not plan.rounds:
         return tuned, None
 
     def tick(number, epoch, done, of, loss):
