@@ -41,8 +41,8 @@ def gap(chosen, case, net, seen, first, logits, kept, temperature):
         near, exact = views.logits(net.model, seen, net.stages, kept.name, rows), logits["tuned"][rows]
     elif chosen.probe_only:
         rows = rows[:executor.BATCH]
-        near = first[rows]
-        exact = executor.collect(seen.build(net.model, "float32"), len(rows), lambda part: [case.pixels[rows[part]]])
+        compute = seen.build(net.model, "float32")
+        near, exact = first[rows], compute(executor.filled(case.pixels[rows], compute.batch))[0][:len(rows)]
     else:
         near, exact = first[rows], logits["probe"][rows]
     difference = None if near is None else float(np.abs(softmax(near, temperature) - softmax(exact, temperature)).max())
