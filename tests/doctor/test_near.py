@@ -138,6 +138,20 @@ def test_an_axis_without_slopes_is_left_alone():
     assert abs(found.down[0]) < 0.5 and abs(found.scale_y[0] - 1) < 0.02
 
 
+def test_many_pictures_at_once_are_changed_as_each_alone_would_be():
+    thumbnails = np.stack([small(scene(seed)) for seed in range(3)])
+    means = [cv2.resize(picture[4:60, 8:64], (near.SMALL, near.SMALL), interpolation=cv2.INTER_AREA)
+             for picture in thumbnails]
+    assert np.abs(near.smaller(thumbnails, 8, 4, 56) - means).max() <= 1  # grey level: OpenCV rounds halves otherwise
+    pictures = thumbnails.astype(np.float32)
+    for width in (1.0, 3.0, 6.0):
+        alone = [cv2.GaussianBlur(picture, (0, 0), width) for picture in pictures]
+        assert np.allclose(near.smoothed(pictures, width), alone, atol=1e-3)
+    assert np.array_equal(align.slopes(pictures), np.gradient(pictures, axis=(2, 1)))
+    parts = pictures.reshape(3, 8, -1)
+    assert np.allclose(align.products(parts, 5), parts[:, :5] @ parts.transpose(0, 2, 1), rtol=1e-5)
+
+
 def test_the_clusters_of_real_sets(shared):
     """All pairs of the list beside the pictures, which was made by the correlation of whole pictures."""
     import pandas

@@ -11,7 +11,8 @@ import numpy as np
 
 STEPS = 5                  # of Gauss-Newton
 FAINT = 0.5                # grey levels a pixel: along an axis whose slopes are fainter, noise alone would drive a step
-FARTHEST = 0.05, 2.0       # largest change of scale and of shift (pixels) in a step
+FARTHEST = np.array([0.05, 0.05, 2.0, 2.0])[:, None]  # largest change of scales and of shifts (pixels) in a step
+EDGE = 0.001               # pixels beyond the outermost one at which a picture is still seen
 SCALES, SHIFT = (0.6, 1.6), 0.25  # bounds of scale, and of shift as a share of the side
 
 
@@ -36,50 +37,70 @@ class Place(NamedTuple):
         return Place(*(values[rows] for values in self[:4]), self.side)
 
     def moved(self, pictures):
-        """(`pictures` (m, side, side) as seen from these places, where they are seen at all (m, side, side))."""
-        across, down = mixing(self.scale_x, self.right, self.side), mixing(self.scale_y, self.down, self.side)
-        seen = (down.sum(2) > 0.999)[:, :, None] & (across.sum(2) > 0.999)[:, None, :]
-        return down @ pictures @ across.transpose(0, 2, 1), seen
+        """(`pictures` (m, side, side) as seen from these places, 1 where they are seen at all and else 0), float32."""
+        middle, axis = (self.side - 1) / 2, np.arange(self.side, dtype=np.float32)
+        scales, shifts = np.float32([self[1::-1], self[3:1:-1]])[..., None]  # (2, m, 1): down and across
+        places = scales * (axis - np.float32(middle)) + (shifts + np.float32(middle))
+        rows, columns = (np.abs(places - middle) < middle + EDGE).astype(np.float32)
+        down, across = mixing(places)
+        return down @ pictures @ across.transpose(0, 2, 1), rows[:, :, None] * columns[:, None]
 
     def changed(self, by):
-        """The place after a step (m, 4), kept within bounds."""
-        by = np.clip(by, *([sign * limit for limit in FARTHEST for _ in range(2)] for sign in (-1, 1)))
-        shifts = [np.clip(values + change, -SHIFT * self.side, SHIFT * self.side)
-                  for values, change in zip((self.right, self.down), by.T[2:])]
-        scales = [np.clip(values + change, *SCALES) for values, change in zip(self[:2], by.T[:2])]
-        return Place(*scales, *shifts, self.side)
+        """The place after a step (4, m), kept within bounds."""
+        least, most = np.array([SCALES, SCALES, *2 * [(-SHIFT * self.side, SHIFT * self.side)]]).T[..., None]
+        return Place(*np.clip(np.array(self[:4]) + np.clip(by, -FARTHEST, FARTHEST), least, most), self.side)
 
 
-def mixing(scale, shift, side):
-    """Matrices (m, side, side) that interpolate linearly along an axis at scale * (x - middle) + middle + shift."""
-    middle = (side - 1) / 2
-    places = scale[:, None] * (np.arange(side) - middle) + middle + shift[:, None]
-    return np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(side))).astype(np.float32)
+def mixing(places):
+    """Matrices (..., side, side) that interpolate linearly at `places` (..., side) along an axis, float32."""
+    weights = places[..., None] - np.arange(places.shape[-1], dtype=np.float32)
+    np.abs(weights, out=weights)
+    np.subtract(1, weights, out=weights)
+    return np.maximum(weights, 0, out=weights)
 
 
 def aligned(first, second, place):
     """The Place from which `second` looks most like `first`, both float32 (m, side, side), sought from `place`.
 
-    Blurred pictures find the way from further off.
+    Blurred pictures find the way from further off. The parts, where the second is seen: how it changes with its two
+    scales and its two shifts, it itself and 1, for gain and offset; then the first, which their sum shall resemble.
     """
-    x = np.arange(place.side, dtype=np.float32) - (place.side - 1) / 2
-    fixed, ones = first.reshape(len(first), place.side ** 2, 1), np.arange(6)
-    parts = np.empty((len(first), 6, place.side, place.side), np.float32)
-    damping = (FAINT * place.side) ** 2 * np.array([*2 * [place.side ** 2 / 12], 1, 1, 1e-6, 1e-6])
+    count, side = len(first), place.side
+    y, x = np.indices((side, side), np.float32).reshape(2, -1) - np.float32((side - 1) / 2)
+    parts = np.empty((count, 7, side * side), np.float32)
+    parts[:, 6] = first.reshape(count, -1)
+    damping = (FAINT * side) ** 2 * np.diag([*2 * [side ** 2 / 12], 1, 1, 1e-6, 1e-6])
     for _ in range(STEPS):
         moved, seen = place.moved(second)
-        down, across = np.gradient(moved, axis=(1, 2))
-        parts[:, 2], parts[:, 3] = across, down
-        parts[:, :2] = parts[:, 2:4]
-        parts[:, 0] *= x
-        parts[:, 1] *= x[:, None]
-        parts[:, 4], parts[:, 5] = moved, 1
-        parts *= seen[:, None]
-        flat = parts.reshape(len(first), 6, -1)
-        square = (flat @ flat.transpose(0, 2, 1)).astype(np.float64)
-        square[:, ones, ones] += damping
-        found = np.linalg.solve(square, (flat @ fixed).astype(np.float64))[..., 0]
-        gain = np.where(np.abs(found[:, 4]) < 0.05, np.inf, found[:, 4])[:, None]  # nothing in common: stay
-        scales = np.stack(place[:2], 1)
-        place = place.changed(np.concatenate([found[:, :2] * scales, found[:, 2:4] * scales], 1) / gain)
+        for number, values in enumerate((*slopes(moved), moved), 2):
+            np.multiply(values, seen, out=parts[:, number].reshape(seen.shape))
+        parts[:, 5] = seen.reshape(count, -1)
+        np.multiply(parts[:, 2], x, out=parts[:, 0])
+        np.multiply(parts[:, 3], y, out=parts[:, 1])
+        sums = products(parts, 6)
+        found = np.linalg.solve(sums[:, :, :6] + damping, sums[:, :, 6:])[..., 0].T
+        gain = np.where(np.abs(found[4]) < 0.05, np.inf, found[4])  # nothing in common: stay
+        place = place.changed(found[:4] * np.array([*place[:2], *place[:2]]) / gain)
     return place
+
+
+def slopes(pictures):
+    """(Slopes across, slopes down) of float32 (m, side, side), as np.gradient has them."""
+    across, down = np.empty((2, *pictures.shape), np.float32)
+    for slope, values in ((across.transpose(0, 2, 1), pictures.transpose(0, 2, 1)), (down, pictures)):
+        np.subtract(values[:, 2:], values[:, :-2], out=slope[:, 1:-1])
+        slope[:, 1:-1] *= 0.5
+        slope[:, 0], slope[:, -1] = values[:, 1] - values[:, 0], values[:, -1] - values[:, -2]
+    return across, down
+
+
+def products(parts, count):
+    """Sums (m, count, k) of the products of the first `count` of float32 `parts` (m, k, n) with all of them, float64.
+
+    One part at a time: BLAS multiplies a long matrix of few rows by a column several times faster than by its like.
+    """
+    sums = np.empty((len(parts), count, parts.shape[1]))
+    for one in range(count):
+        column = (parts[:, one:] @ parts[:, one, :, None])[..., 0]
+        sums[:, one, one:], sums[:, one:, one] = column, column[:, :count - one]
+    return sums

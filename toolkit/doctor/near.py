@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toolkit.doctor.align import Place, aligned
+from toolkit.doctor.align import Place, aligned, products
 
 SIDE = 64                   # of thumbnails
 SMALL = 12                  # of the means that find candidates: enough to tell scenes, too few to tell crops
@@ -100,7 +100,8 @@ def near(count, pairs, similarity):
 
 def candidates(thumbnails, threads, step=None, before=0):
     """(pairs (m, 2) of rows that look alike, ways (m,): by which of `ways_of` the first must be changed for it)."""
-    count, whole = len(thumbnails), unit(np.stack([smaller(picture) for picture in thumbnails]))
+    count = len(thumbnails)
+    whole = unit(np.concatenate([smaller(thumbnails[start:start + BLOCK]) for start in range(0, count, BLOCK)]))
     sides = [(0, before, before, count), (before, count, 0, before)] if before else [(0, count, 0, count)]
     blocks = [(range(start, min(start + BLOCK, end)), range(*others)) for first, end, *others in sides if range(*others)
               for start in range(first, end, BLOCK)]
@@ -121,11 +122,11 @@ def alike(thumbnails, whole, rows, others):
     """(rows, others, ways) of the nearest neighbours of the range `rows` in the range `others` of all means `whole`."""
     block, whole = thumbnails[rows.start:rows.stop], whole[others.start:others.stop]
     best, way = np.full((len(block), len(whole)), ALIKE, np.float32), np.zeros((len(block), len(whole)), np.int8)
-    for number, changed in enumerate(ways_of(block)):
-        likeness = unit(np.stack([smaller(picture) for picture in changed])) @ whole.T
+    for number, means in enumerate(ways_of(block)):
+        likeness = unit(means) @ whole.T
         better = likeness > best
         np.copyto(best, likeness, where=better)
-        way[better] = number
+        np.copyto(way, number, where=better)
     best[np.equal.outer(rows, others)] = ALIKE  # itself
     near = np.argpartition(-best, min(NEIGHBOURS, len(whole) - 1), axis=1)[:, :NEIGHBOURS]
     row, place = np.nonzero(np.take_along_axis(best, near, 1) > ALIKE)
@@ -134,13 +135,13 @@ def alike(thumbnails, whole, rows, others):
 
 
 def ways_of(block):
-    """Thumbnails (m, SIDE, SIDE) as they are, turned and mirrored, then without their edges."""
-    yield block
-    for mirrored, quarter in TURNS[1:]:
-        yield turned(block, mirrored, quarter)
+    """SMALL x SMALL means of thumbnails (m, SIDE, SIDE) as they are, turned and mirrored, then without their edges."""
+    block = block.astype(np.float32)
+    whole = smaller(block)
+    for mirrored, quarter in TURNS:
+        yield turned(whole, mirrored, quarter)  # the means of the turned picture
     for lost, left, top in WINDOWS:
-        x, y, kept = round(left * SIDE), round(top * SIDE), round(SIDE * (1 - lost))
-        yield block[:, y:y + kept, x:x + kept]
+        yield smaller(block, *(round(share * SIDE) for share in (left, top, 1 - lost)))
 
 
 def turned(block, mirrored, quarter):
@@ -148,11 +149,17 @@ def turned(block, mirrored, quarter):
     return np.rot90(block[:, :, ::-1] if mirrored else block, quarter, (1, 2))
 
 
-def smaller(picture):
-    """SMALL x SMALL means."""
-    import cv2
+def smaller(block, left=0, top=0, kept=SIDE):
+    """SMALL x SMALL means, in whole grey levels, of a window of thumbnails (m, SIDE, SIDE), as float32."""
+    down, across = averaging(top, kept), averaging(left, kept)
+    return np.rint(down @ (block.reshape(-1, SIDE) @ across.T).reshape(-1, SIDE, SMALL))
 
-    return cv2.resize(np.ascontiguousarray(picture), (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+
+def averaging(start, kept):
+    """Matrix (SMALL, SIDE) that takes the means of as many equal parts of pixels `start` to `start + kept`."""
+    edges, pixels = np.linspace(start, start + kept, SMALL + 1)[:, None], np.arange(SIDE)
+    covered = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    return (covered.clip(0) * SMALL / kept).astype(np.float32)
 
 
 def unit(means):
@@ -168,12 +175,14 @@ def compared(thumbnails, pairs, ways, coarsest):
     for level, (side, width, enough) in enumerate(LEVELS):
         if not len(rows):
             break
-        first, second = pairs[rows].T
-        views = [coarsest.of_rows(first), coarsest.of_rows(second)] if not level else \
-            [View.of(thumbnails[some], side, width) for some in (first, second)]
-        views[0] = views[0].turned(ways[rows])
-        place = aligned(views[1].blurred, views[0].blurred, place.at(side))
-        fine, covered = agreement(views[1].detail, views[0].detail, place)
+        view, places = coarsest, pairs
+        if level:  # a picture stands in many pairs, and is made ready once
+            some, places = np.unique(pairs[rows], return_inverse=True)
+            view = View.of(thumbnails[some], side, width)
+        first, second = (view.of_rows(some) for some in places.reshape(-1, 2).T)
+        first = first.turned(ways[rows])
+        place = aligned(second.blurred, first.blurred, place.at(side))
+        fine, covered = agreement(second.detail, first.detail, place)
         kept = (fine > enough) & (covered > COVERED)
         rows, place, fine = rows[kept], place.of_rows(kept), fine[kept]
     result[rows] = fine if len(rows) else 0
@@ -192,11 +201,13 @@ def begun(ways):
 def agreement(first, second, place):
     """(correlation (m,) of detail where both cover the picture, the share (m,) of it that they do)."""
     moved, both = place.moved(second)
-    weight = both / both.sum((1, 2), keepdims=True).clip(1)
-    first, moved = (values - (values * weight).sum((1, 2), keepdims=True) for values in (first, moved))
-    power = [(values ** 2 * weight).sum((1, 2)) for values in (first, moved)]
-    share = (first * moved * weight).sum((1, 2)) / np.sqrt(power[0] * power[1] + 1e-9)
-    return np.where(np.minimum(*power) < PLAIN, 0, share), both.mean((1, 2))
+    parts = np.stack([first * both, moved * both, both], 1).reshape(len(first), 3, -1)
+    sums = products(parts, 3)
+    count, means = sums[:, 2, 2], sums[:, :2, 2:] / sums[:, 2:, 2:].clip(1)
+    shared = sums[:, :2, :2] / count.clip(1)[:, None, None] - means * means.transpose(0, 2, 1)
+    power = shared[:, 0, 0], shared[:, 1, 1]
+    share = shared[:, 0, 1] / np.sqrt(np.maximum(power[0] * power[1], 0) + 1e-9)
+    return np.where(np.minimum(*power) < PLAIN, 0, share), count / both[0].size
 
 
 class View(NamedTuple):
@@ -210,12 +221,10 @@ class View(NamedTuple):
         """Made from thumbnails of any side."""
         import cv2
 
-        views = cls(*np.empty((2, len(thumbnails), side, side), np.float32))
+        pictures = np.empty((len(thumbnails), side, side), np.float32)
         for number, picture in enumerate(thumbnails):
-            picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-            views.blurred[number] = cv2.GaussianBlur(picture, (0, 0), width)
-            views.detail[number] = detail(picture)
-        return views
+            pictures[number] = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+        return cls(smoothed(pictures, width), detail(pictures))
 
     def of_rows(self, rows):
         """Some of the pictures."""
@@ -229,12 +238,19 @@ class View(NamedTuple):
         return self
 
 
-def detail(picture):
-    """What a blur takes away, in units of how much that is around each place and EVEN.
+def detail(pictures):
+    """What a blur takes away from (m, side, side), in units of how much that is around each place and EVEN.
 
     So a faint texture counts as much as one bold edge, which many pictures of a kind share.
     """
+    fine = pictures - smoothed(pictures, WIDTH)
+    return fine / np.sqrt(smoothed(fine ** 2, 2 * WIDTH) + EVEN ** 2)
+
+
+def smoothed(pictures, width):
+    """float32 (m, side, side) after a Gaussian blur: many small pictures in two matrix products."""
     import cv2
 
-    fine = picture - cv2.GaussianBlur(picture, (0, 0), WIDTH)
-    return fine / np.sqrt(cv2.GaussianBlur(fine ** 2, (0, 0), 2 * WIDTH) + EVEN ** 2)
+    side = pictures.shape[1]
+    along = cv2.GaussianBlur(np.eye(side, dtype=np.float32), (1, round(8 * width) | 1), 0, sigmaY=width)
+    return along @ pictures @ along.T

@@ -111,7 +111,7 @@ def looked(chosen, case, store, count):
     thumbnails = compare.looks(case.pixels, store, Watch(None)).thumbnails
     compare.near_of(case.pixels.shelf, store, count)    # opened, to see whether a run has filled it
     few, some = np.arange(min(OPENED, len(thumbnails))), len(thumbnails)
-    means = np.resize(near.unit(np.stack([near.smaller(picture) for picture in thumbnails])), (OTHERS, near.SMALL**2))
+    means = np.resize(near.unit(near.smaller(thumbnails)), (OTHERS, near.SMALL**2))
     with threadpool_limits(1), ThreadPoolExecutor(chosen.workers) as threads:
         pairs, ways = near.candidates(thumbnails, threads)
         glance = least(lambda: near.alike(thumbnails, means, range(some), range(some))) / some
