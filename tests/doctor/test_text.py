@@ -64,6 +64,15 @@ def test_spots_and_bars_in_a_row_are_no_text():
     assert text.letters(spots) == text.letters(bars) == 0
 
 
+def test_parts_are_those_of_opencv():
+    import cv2
+
+    strokes = (np.random.default_rng(0).random((60, 90)) < 0.2).astype(np.uint8)
+    left, top, width, height, area = cv2.connectedComponentsWithStats(strokes)[2][1:].T
+    boxes, found = text._parts(strokes)
+    assert sorted(zip(*boxes, found)) == sorted(zip(left, top, left + width, top + height, area))
+
+
 def test_words_in_real_pictures_and_none_where_there_is_none(shared):
     def found(folder):
         pictures = (np.asarray(Image.open(path).convert("L").resize((224, 224))) for path in sorted(folder.glob("*")))

@@ -1,5 +1,6 @@
 """What a picture looks like in a few numbers, measured once on the kept pixels, for checks that compare pictures."""
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -55,21 +56,18 @@ def look(picture):
     import cv2
 
     colour, still, tint = 0.0, 0, 0.0
-    grey = picture[..., 0]
-    if picture.shape[2] == 3:
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        red, green, blue = cv2.split(picture)  # plane by plane: forty times faster than along the last axis
-        largest, smallest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-        chroma = largest - smallest
-        colour = float(chroma.mean()) / 255
-        still = sum(plane.min() == plane.max() for plane in (red, green, blue)) if colour else 0
+    grey, *others = cv2.split(picture)  # plane by plane: forty times faster than along the last axis
+    if any(cv2.norm(grey, plane, cv2.NORM_INF) for plane in others):  # else a grey picture in three channels
+        planes, grey = (grey, *others), cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        chroma = cv2.subtract(reduce(cv2.max, planes), reduce(cv2.min, planes))
+        colour = cv2.mean(chroma)[0] / 255
+        still = sum(plane.min() == plane.max() for plane in planes)
         tinted = int((chroma > STRONG).sum())
         tint = tinted / chroma.size if tinted >= DOTS and (chroma > WEAK).mean() < MARKS else 0.0
-    share = grey.astype(np.float32) / 255
-    variance = float(share.var())
-    sharpness = float(np.square(cv2.Laplacian(share, cv2.CV_32F)).mean()) / (variance + PLAIN)
-    shares = np.bincount(grey.ravel() // (256 // BINS), minlength=BINS) / grey.size
+    mean, deviation = (float(values[0, 0]) / 255 for values in cv2.meanStdDev(grey))
+    bends = cv2.norm(cv2.Laplacian(grey, cv2.CV_16S), cv2.NORM_L2SQR) / grey.size / 255 ** 2
+    shares = cv2.calcHist([grey], [0], None, [BINS], [0, 256]).ravel() / grey.size
     entropy = float(-(shares[shares > 0] * np.log2(shares[shares > 0])).sum())
     thumbnail = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    numbers = float(share.mean()), variance ** 0.5, sharpness, entropy, colour, still, text.letters(grey), tint
-    return numbers, thumbnail
+    sharpness = bends / (deviation ** 2 + PLAIN)
+    return (mean, deviation, sharpness, entropy, colour, still, text.letters(grey), tint), thumbnail

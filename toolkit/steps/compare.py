@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-LOOKS, NEAR = 1, 2  # versions of what is kept
+LOOKS, NEAR = 2, 2  # versions of what is kept
 
 
 def looks(pixels, store, progress):
