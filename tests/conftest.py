@@ -1,10 +1,17 @@
 """What the tests share: quiet libraries, and the folder of real data where there is one."""
 
+import gc
 import os
+import tempfile
 from pathlib import Path
 
+COMPILED = tempfile.TemporaryDirectory(prefix="toolkit-compiled-")  # of this process; gone at its end
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+# JAX compiles for each network anew what it has compiled for the one before, unless it may look it up.
+os.environ |= {"JAX_COMPILATION_CACHE_DIR": COMPILED.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+               "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+gc.set_threshold(10_000, 10, 10)  # graphs of networks are many objects that stay
 
 import pytest
 

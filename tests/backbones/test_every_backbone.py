@@ -49,9 +49,10 @@ def multiply_adds(model):
 
 
 def small(name, **how):
-    """A network of the same kind of blocks, thin and shallow."""
+    """A network of the same kind of blocks, thin and shallow; of all its stages, or of the first few."""
     row = RESNETS[name]
-    row = replace(row, depths=(3, 2, 2, 2)[:len(row.depths)], widths=(16, 32, 64, 128)[:len(row.depths)],
+    stages = min(how.pop("stages", 4), len(row.depths))
+    row = replace(row, depths=(3, 2, 2, 2)[:stages], widths=(16, 32, 64, 128)[:stages],
                   zero_last=how.pop("zero_last", row.zero_last))
     return resnet.build(row, **{"shape": (32, 40, 3), **how})
 
@@ -212,7 +213,7 @@ def test_a_keras_json_of_another_project_changes_nothing(name):
 
 @pytest.mark.parametrize("name", ["res2net50_26w_4s", "cifar_resnet20", "plain_prelu10", "resnet18v2"])
 def test_a_step_of_training_reaches_every_weight(name):
-    model = small(name, include_top=True, classes=3, zero_last=False)
+    model = small(name, include_top=True, classes=3, zero_last=False, stages=2)
     before = {weight.path: keras.ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights}
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True),
                   jit_compile=keras.backend.backend() == "jax")  # XLA would take longer to compile than all the rest
@@ -223,7 +224,7 @@ def test_a_step_of_training_reaches_every_weight(name):
 
 
 def test_mixed_precision_keeps_weights_and_logits_in_float32():
-    model = backbones.build("resnet18", include_top=True, shape=(32, 32, 3), dtype="mixed_bfloat16")
+    model = small("resnet18", include_top=True, dtype="mixed_bfloat16")
     assert {weight.dtype for weight in model.weights} == {"float32"}
     assert model.get_layer("layer4.1").output.dtype == "bfloat16" and model.output.dtype == "float32"
 
