@@ -125,9 +125,7 @@ def context(browser, server, **more):
     made = browser.new_context(**{"viewport": WIDE, "color_scheme": "light", **more})
     made.set_default_timeout(PATIENCE)
     made.watch = Watch(made)
-    first = made.new_page()
-    first.goto(server.address)
-    first.close()
+    made.request.get(server.address)  # the cookie alone; the whole path goes in by a page
     try:
         yield made
     finally:
@@ -146,6 +144,15 @@ def settled(page, seconds=PATIENCE / 1000):
 def words(page):
     """What a page says, without its navigation."""
     return page.locator("[data-testid=stMain]").inner_text()
+
+
+def says(place, pattern, seconds=PATIENCE / 1000):
+    """Wait until a page or a part of it says what `pattern` finds; a click is answered later than it is made."""
+    part = place.locator("[data-testid=stMain]") if hasattr(place, "goto") else place
+    try:
+        return until(lambda: re.search(pattern, part.inner_text(), re.M), seconds, pattern)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it says: {part.inner_text()}") from None
 
 
 def visit(page, server, name, **parameters):

@@ -40,7 +40,7 @@ def test_a_label_is_agreed_to_by_key_and_taken_back(page, server, look):
     assert decided(file, 1) == {"malignant/9.png": {"relabel": "benign"}}
     page.get_by_text("1 decision since this look").wait_for()
     harness.settled(page)
-    assert page.get_by_role("button", name="It is malignant: labelled benign").is_visible()  # the other stays
+    page.get_by_role("button", name="It is malignant: labelled benign").wait_for()  # the other stays
     back = page.get_by_role("button", name="Take back: labelled malignant")
     back.wait_for()
     assert back.evaluate("one => one.getRootNode().activeElement === one")  # the key that did it undoes it
@@ -71,9 +71,7 @@ def test_a_bundle_is_looked_at_picture_by_picture(page, server, look):
     name, _ = look
     harness.visit(page, server, "data", check=name)
     page.get_by_role("button", name="malignant · Training").first.click()
-    dialog = page.get_by_role("dialog")
-    dialog.wait_for()
-    assert "2 of 4" in dialog.inner_text()
+    harness.says(page.get_by_role("dialog"), "2 of 4")
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**picture=4**")
     harness.settled(page)

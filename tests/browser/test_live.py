@@ -13,6 +13,7 @@ from tests.browser import harness
 from tests.browser.conftest import watched
 from toolkit.runs import launch, listing
 
+pytestmark = pytest.mark.xdist_group("live")  # one server for all of them
 SOON = 120   # seconds for a process that loads TensorFlow on a machine with other work
 OPTIONS = {"backbone": "cifar_resnet20", "size": 32, "weights": "none", "epochs": 1000, "resamples": 100,
            "patience": 50, "time_budget": "2h"}
@@ -108,7 +109,7 @@ def unplug(page, folder):
     busy = max(1.0, os.getloadavg()[0] / os.cpu_count())
     kill(folder)
     page.get_by_text("Ended by the system before it was done").wait_for(timeout=5000 * busy)
-    assert "most likely out of memory" in harness.words(page)
+    harness.says(page, "most likely out of memory")
 
 
 def resume(page, folder, pid):
@@ -146,7 +147,7 @@ def test_H7_H8_a_run_of_the_command_line_appears_live_and_is_deleted_once_it_has
         live.run.finish("finished", "done")
         page.get_by_role("button", name="Delete this run").and_(page.locator(":enabled")).click()
         dialog = page.get_by_role("dialog")
-        assert re.search(r"\d (kB|MB|bytes) go to the trash", dialog.inner_text())
+        harness.says(dialog, r"\d (kB|MB|bytes) go to the trash")
         dialog.get_by_role("button", name="Move to the trash").click()
         page.get_by_role("button", name="Undo").wait_for()
         assert not (root / "by-hand").exists()

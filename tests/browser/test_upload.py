@@ -64,7 +64,7 @@ def test_H5_memory_stays_flat_and_a_whole_upload_can_be_asked_about(browser, ser
         page.get_by_text("arrived.").wait_for()
         grown = resident(server) - opened
         harness.settled(page)
-        assert page.get_by_role("button", name="Predict").is_enabled()
+        page.get_by_role("button", name="Predict").and_(page.locator(":enabled")).wait_for()
         new, = [path for path in kept(runs) if path not in before]
         assert new.read_bytes() == packed.read_bytes() and grown < 50 << 20, (memory, opened, grown)
         new.unlink()

@@ -13,6 +13,7 @@ from tests.browser import harness
 from tests.browser.conftest import watched
 
 PATIENCE = 240  # seconds for what computes, on a machine that has other things to do too
+PROBABILITY = r"^(\w+) ([01]\.\d{3})$"  # a line of the dialog
 WITHOUT = """
 import sys
 class Refuse:
@@ -45,12 +46,13 @@ def test_G1_from_the_sample_to_a_model_in_plain_keras(place, tmp_path):
 
 def look_at_the_sample(page, server):
     """The first page, and what is wrong with the sample."""
-    page.goto(f"{server.base}/")
+    page.context.clear_cookies()
+    page.goto(server.address)
     page.get_by_role("button", name="Try with sample data").click()
     page.wait_for_url("**/data?check=*")
     page.get_by_role("button", name="Go on to training").wait_for(timeout=1000 * PATIENCE)
     harness.settled(page)
-    assert "3 of 346 pictures cannot be read" in harness.words(page)
+    harness.says(page, "3 of 346 pictures cannot be read")
 
 
 def train(page, runs):
@@ -58,7 +60,7 @@ def train(page, runs):
     page.get_by_role("button", name="Go on to training").click()
     page.get_by_role("radio", name=re.compile("^Fast")).check(force=True)
     harness.settled(page)
-    assert "--preset fast" in harness.words(page)
+    harness.says(page, "--preset fast")
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url("**/run?run=*")
     page.get_by_role("progressbar").first.wait_for()
@@ -74,7 +76,7 @@ def results(page, folder):
     page.get_by_role("button", name="See the results").click()
     page.wait_for_url("**/results?run=*")
     harness.settled(page)
-    assert f"{scores['roc_auc']['value']:.3f}" in harness.words(page)
+    harness.says(page, re.escape(f"{scores['roc_auc']['value']:.3f}"))
     page.get_by_text("Pictures", exact=True).first.click()
     chart = page.get_by_role("graphics-document").or_(page.locator("canvas.marks, svg.marks")).first
     chart.wait_for()
@@ -84,7 +86,7 @@ def results(page, folder):
     page.wait_for_url("**cell=1%2C1**")
     harness.settled(page)
     grid = page.locator(".grid button, .grid [role=button]")
-    assert grid.count() == min(24, scores["confusion"][1][1])
+    harness.until(lambda: grid.count() == min(24, scores["confusion"][1][1]), 30, "the pictures of the cell are shown")
     page.get_by_text("Threshold", exact=True).first.click()
     page.get_by_role("combobox", name=re.compile("Class that is marked")).click()
     page.get_by_role("option", name="monocyte").click()
@@ -112,12 +114,14 @@ def predict(page, server, folder, tmp_path):
     page.wait_for_url("**answer=*")
     page.get_by_text("Download the table").wait_for(timeout=1000 * PATIENCE)
     harness.settled(page)
-    assert "Above your threshold" in harness.words(page) and "Could not be read" in harness.words(page)
+    harness.says(page, "Above your threshold")
+    harness.says(page, "Could not be read")
     page.goto(f"{page.url}&picture=0")
     harness.settled(page)
-    said = page.get_by_role("dialog").inner_text()
-    assert some[0].name in said
-    return {name: float(value) for name, value in re.findall(r"^(\w+) ([01]\.\d{3})$", said, re.M)}
+    dialog = page.get_by_role("dialog")
+    harness.says(dialog, re.escape(some[0].name))
+    harness.says(dialog, PROBABILITY)
+    return {name: float(value) for name, value in re.findall(PROBABILITY, dialog.inner_text(), re.M)}
 
 
 def elsewhere(page, server, folder, tmp_path, shown):
