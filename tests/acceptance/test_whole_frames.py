@@ -1,6 +1,7 @@
 """Volumes and films from the file to the answer: one rule for frames, kept with the model, and no file parted."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas
@@ -28,15 +29,22 @@ def volumes(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def every(volumes, tmp_path_factory, fast):
+    """A finished run on every slice."""
+    run = tmp_path_factory.mktemp("every") / "run"
+    assert runs.tune(volumes, *fast, "--run-dir", run, "--frames", "all") == 0
+    return run
+
+
 def nothing_of_a_person(folder):
     for path in (path for path in folder.rglob("*") if path.is_file()):
         held = path.read_bytes()
         assert not any(word in held for word in WORDS), path
 
 
-def test_A12_every_slice_is_a_picture_and_no_volume_is_parted(volumes, tmp_path, fast):
-    run = tmp_path / "run"
-    assert runs.tune(volumes, *fast, "--run-dir", run, "--frames", "all") == 0
+def test_A12_every_slice_is_a_picture_and_no_volume_is_parted(volumes, every, tmp_path):
+    run = every
     manifest = pandas.read_csv(run / "manifest.csv")
     assert len(manifest) == 120 and {"glioma/0.nii.gz#0", "healthy/11.nii#4"} <= set(manifest["path"])
     assert manifest["sha256"].nunique() == 120
@@ -96,11 +104,10 @@ def test_A3_a_slice_of_a_file_that_lies_elsewhere_is_refused(volumes, tmp_path, 
     assert "outside the root folder" in said and "link.nii#1" in said and "absent.nii#1" in said
 
 
-def test_evaluate_and_heat_maps_follow_the_rule(volumes, tmp_path, fast):
+def test_evaluate_and_heat_maps_follow_the_rule(volumes, every, tmp_path):
     from toolkit import evaluate, heatmaps
 
-    run = tmp_path / "run"
-    assert runs.tune(volumes, *fast, "--run-dir", run, "--frames", "all") == 0
+    run = shutil.copytree(every, tmp_path / "run")
     assert evaluate.main([str(run), str(volumes), "--run-dir", str(tmp_path / "measured")]) in (None, 0)
     assert len(pandas.read_csv(tmp_path / "measured" / "manifest.csv")) == 120
     assert json.loads((tmp_path / "measured" / "run.json").read_text())["options"]["frames"] == "all"

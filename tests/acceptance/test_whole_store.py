@@ -13,6 +13,14 @@ from tests.acceptance import runs
 SAME = ("model.keras", "predictions.csv", "manifest.csv")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data, deep):
+    """A finished run that nothing broke, with a store of its own."""
+    place = tmp_path_factory.mktemp("whole")
+    assert runs.tune(data, *deep, "--cache-dir", place / "store", "--run-dir", place / "run") == 0
+    return place / "run"
+
+
 def contents(folder):
     return {name: (folder / name).read_bytes() for name in SAME}
 
@@ -39,12 +47,13 @@ def forbidden(forward):
     return checked
 
 
-def test_the_store_changes_no_result(tmp_path, data, deep):
-    for name, options in {"shared": ("--cache-dir", tmp_path / "store"), "own": ("--cache-limit", "0"),
+def test_the_store_changes_no_result(tmp_path, data, deep, whole):
+    for name, options in {"own": ("--cache-limit", "0"),
                           "small": ("--cache-dir", tmp_path / "little", "--cache-limit", "100kB")}.items():
         assert runs.tune(data, *deep, *options, "--run-dir", tmp_path / name) == 0
         assert not (tmp_path / name / "scratch").exists()
-    assert contents(tmp_path / "shared") == contents(tmp_path / "own") == contents(tmp_path / "small")
+    assert not (whole / "scratch").exists()
+    assert contents(whole) == contents(tmp_path / "own") == contents(tmp_path / "small")
     assert sum(path.stat().st_size for path in (tmp_path / "little").rglob("*")) < 105_000
 
 
@@ -70,9 +79,7 @@ def test_A13_changed_data_make_a_new_run_where_that_is_accepted(tmp_path, capsys
 
 
 @pytest.mark.slow
-def test_E3_a_run_killed_in_any_phase_ends_as_an_unbroken_one(tmp_path, data, deep):
-    whole = tmp_path / "whole"
-    assert runs.tune(data, *deep, "--cache-dir", tmp_path / "other", "--run-dir", whole) == 0
+def test_E3_a_run_killed_in_any_phase_ends_as_an_unbroken_one(tmp_path, data, deep, whole):
     folder = tmp_path / "broken"
     line = runs.command("finetune", data, *deep, "--cache-dir", tmp_path / "store", "--run-dir", folder)
     for phase in ("features", "tune"):

@@ -78,7 +78,8 @@ def draw_norms(model):
 
 
 @pytest.mark.parametrize("name", RESNETS)
-def test_facts_equal_the_built_network(name):
+def test_facts_equal_the_built_network(name, monkeypatch):
+    monkeypatch.setattr(resnet, "he", lambda: "zeros")  # none is counted by its value
     row = RESNETS[name]
     model = backbones.build(name, include_top=True)
 
