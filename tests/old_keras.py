@@ -31,4 +31,5 @@ def difference(path, compiled):
 if __name__ == "__main__":
     version, compiled, *files = sys.argv[1:]
     assert keras.__version__ == version, f"{keras.__version__} runs, {version} is wanted"
-    print(json.dumps({"keras": keras.__version__, "differences": {file: difference(file, compiled == "compiled") for file in files}}))
+    differences = {file: difference(file, compiled == "compiled") for file in files}
+    print(json.dumps({"keras": keras.__version__, "differences": differences}))
