@@ -47,7 +47,11 @@ class Keras:
 
 
 class OpenVINO:
-    """Computes outputs of a Keras model by OpenVINO in `precision`, float32 or bfloat16."""
+    """Computes outputs of a Keras model by OpenVINO in `precision`, float32 or bfloat16.
+
+    Each batch is parted among streams that share the cores, so that these wait for each other once a batch rather than
+    once a layer, which takes a twentieth longer.
+    """
 
     batch = BATCH
 
@@ -55,17 +59,24 @@ class OpenVINO:
         library()
         from toolkit.features import openvino_graph
 
-        self.graph = openvino_graph.translate(model, self.batch)
+        self.streams = streams()
+        self.graph = openvino_graph.translate(model, self.batch // self.streams)
         self.hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         self.identity = f"openvino {metadata.version('openvino')} {precision}"
-        self.outputs, self.compiled = len(self.graph.outputs), None
+        self.outputs, self.requests = len(self.graph.outputs), []
 
     def __call__(self, batch):
         """List of float32 arrays (batch, ...) of one batch."""
-        if self.compiled is None:  # where all features are kept already, never
-            self.compiled = core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": self.hint})
-        found = self.compiled(batch, share_outputs=True)
-        return [found[i] for i in range(self.outputs)]
+        if not self.requests:  # where all features are kept already, never
+            compiled = core().compile_model(self.graph, "CPU", {"INFERENCE_PRECISION_HINT": self.hint,
+                                                                "NUM_STREAMS": str(self.streams)})
+            self.requests = [compiled.create_infer_request() for _ in range(self.streams)]
+        for request, part in zip(self.requests, np.split(batch, self.streams)):
+            request.start_async(part, share_inputs=True)
+        for request in self.requests:
+            request.wait()
+        return [np.concatenate([request.get_output_tensor(number).data for request in self.requests])
+                for number in range(self.outputs)]
 
 
 def build(model, executor="auto", precision="auto", on_gpu=False):
@@ -167,6 +178,11 @@ def core():
 
     library().compile_model = compile_model
     return found
+
+
+def streams():
+    """How many parts of a batch are computed side by side: 1, 2 or 4, as there are cores."""
+    return max(count for count in (1, 2, 4) if count <= core().get_property("CPU", "RANGE_FOR_STREAMS")[1])
 
 
 def has_bfloat16():
