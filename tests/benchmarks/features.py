@@ -109,8 +109,8 @@ def rates(count, told, compute):
     """Pictures a second, of the whole and of the network alone on a batch in memory."""
     import numpy as np
 
-    batch = np.random.default_rng(0).integers(0, 256, (32, 224, 224, 3), np.uint8)
-    best = max(32 / second for second in islice(products.seconds(lambda: compute(batch)), 1, 6))
+    batch = np.random.default_rng(0).integers(0, 256, (compute.batch, 224, 224, 3), np.uint8)
+    best = max(compute.batch / second for second in islice(products.seconds(lambda: compute(batch)), 1, 6))
     return {"per_second": round(count / told["inner_wall"], 2), "alone_per_second": round(best, 2),
             "precision": "bfloat16" if "bfloat16" in compute.identity else "float32"}
 
