@@ -19,7 +19,7 @@ app: .venv/demo  ## environment, then the dashboard in the browser
 CORE = tests/features tests/training tests/tasks tests/explain tests/test_artifact.py \
        tests/backbones/test_every_backbone.py \
        -k "not facts_equal and not any_size and not keras_json and not I5 and not G5 and not I9 \
-           and not boundaries_part and not slope_a_channel and not differ_by_their_projections \
+           and not slope_a_channel and not differ_by_their_projections \
            and not every_kind_of_network and not test_devices and not test_store"
 
 .venv/demo: requirements.txt pyproject.toml

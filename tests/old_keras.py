@@ -1,5 +1,4 @@
-"""Run by test_old_keras.py in a process of its own, where toolkit cannot be imported: VERSION, then
-"compiled" or "traced", then .keras files.
+"""Run by test_old_keras.py in a process of its own, where toolkit cannot be imported: VERSION, then .keras files.
 
 Beside each NAME.keras lies NAME.npz with pixels (uint8), floats (float32) and the outputs expected of both. Prints one
 JSON object: the Keras that ran, and the largest difference of each file.
@@ -14,14 +13,9 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 
-def difference(path, compiled):
-    """Largest difference of the file's outputs from the expected ones: uint8 by `predict`, floats by a plain call.
-
-    XLA compiles what `predict` traced; as TensorFlow brings it, one Keras shows what all would.
-    """
+def difference(path):
+    """Largest difference of the file's outputs from the expected ones: uint8 by `predict`, floats by a plain call."""
     model = keras.saving.load_model(path, compile=False)
-    if not compiled:
-        model.jit_compile = False
     expected = np.load(path.removesuffix(".keras") + ".npz")
     came = {"pixels": model.predict(expected["pixels"], verbose=0),
             "floats": keras.ops.convert_to_numpy(model(expected["floats"], training=False))}
@@ -29,7 +23,6 @@ def difference(path, compiled):
 
 
 if __name__ == "__main__":
-    version, compiled, *files = sys.argv[1:]
+    version, *files = sys.argv[1:]
     assert keras.__version__ == version, f"{keras.__version__} runs, {version} is wanted"
-    differences = {file: difference(file, compiled == "compiled") for file in files}
-    print(json.dumps({"keras": keras.__version__, "differences": differences}))
+    print(json.dumps({"keras": keras.__version__, "differences": {file: difference(file) for file in files}}))

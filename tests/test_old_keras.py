@@ -102,9 +102,8 @@ def test_every_kind_of_block_loads_in_keras(version, kept):
     environment.pop("PYTHONPATH", None)
     if folder:
         environment["PYTHONPATH"] = str(folder)
-    line = [ROOT / "tests" / "old_keras.py", version, "traced" if folder else "compiled", *kept]
-    done = subprocess.run([sys.executable, "-P", "-s", *map(str, line)], capture_output=True, text=True,
-                          env=environment, cwd=kept[0].parent)
+    done = subprocess.run([sys.executable, "-P", "-s", str(ROOT / "tests" / "old_keras.py"), version, *map(str, kept)],
+                          capture_output=True, text=True, env=environment, cwd=kept[0].parent)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
     assert found["keras"] == version

@@ -7,7 +7,6 @@ suggested_edits.jsonl. What a run would refuse is a finding of severity "error":
 all that can still be looked at is, and the exit code is the run's.
 """
 
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 

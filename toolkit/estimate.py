@@ -5,7 +5,6 @@ is counted from there. Takes the options of finetune, each of which replaces the
 """
 
 import os
-import sys
 import tempfile
 import time
 from dataclasses import replace

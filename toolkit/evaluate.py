@@ -5,7 +5,6 @@ own run folder is read, for the pictures that it was trained on, and not changed
 device; a file named stop in its folder ends it, with exit code 0.
 """
 
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 

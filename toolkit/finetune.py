@@ -10,7 +10,6 @@ its scores and its report. Ctrl-C (130) and SIGTERM (143) leave the best so far 
 
 import itertools
 import shlex
-import sys
 import time
 from dataclasses import asdict, fields, replace
 from pathlib import Path

@@ -5,8 +5,6 @@ first 16 characters of the picture's sha256. What is there already, by the same 
 PICTURES they are the run's own, read from the data that it was made from. Nothing else in the run is changed.
 """
 
-import hashlib
-import sys
 from pathlib import Path
 from typing import Callable, NamedTuple
 

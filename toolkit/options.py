@@ -4,7 +4,6 @@ A field of a frozen dataclass is an option; `commandline.parse` makes the comman
 TOML) and the help from it. Rooms never see these classes: commands hand them plain values.
 """
 
-import dataclasses
 import re
 from dataclasses import dataclass
 

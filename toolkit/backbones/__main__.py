@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-import sys
 import textwrap
 
 from toolkit import __version__, errors

@@ -13,7 +13,6 @@ import shutil
 import time
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 
 from toolkit.backbones import cache, npm
 from toolkit.downloads.parts import part_of

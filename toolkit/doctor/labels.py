@@ -47,7 +47,7 @@ def doubted(probabilities, numbers, copies=None):
 
     copies: Copies; None where each picture stands alone.
     """
-    numbers, classes = np.asarray(numbers), probabilities.shape[1]
+    numbers = np.asarray(numbers)
     known = np.flatnonzero(np.isfinite(probabilities).all(1))
     truth = np.full(probabilities.shape, np.nan)
     wrong, likely, share = np.zeros(len(numbers)), np.array(numbers), 0.0

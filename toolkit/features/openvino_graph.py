@@ -135,9 +135,8 @@ def spatial(layer):
 
 
 def max_pooling(layer, x):
-    auto, (x, begin, end) = "same_upper" if layer.padding == "same" else "valid", (x, [0, 0], [0, 0])
-    if auto == "valid" and (bare := unpadded(x, layer.pool_size)):
-        auto, (x, begin, end) = "explicit", bare
+    bare = unpadded(x, layer.pool_size) if layer.padding == "valid" else None
+    auto, (x, begin, end) = "same_upper" if layer.padding == "same" else "explicit", bare or (x, [0, 0], [0, 0])
     return op.max_pool(x, list(layer.strides), [1, 1], begin, end, list(layer.pool_size), "floor", auto).output(0)
 
 

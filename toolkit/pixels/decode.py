@@ -28,7 +28,6 @@ import io
 import os
 import stat
 import warnings
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np

@@ -155,7 +155,7 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
     run.json(run.metrics, measured)
     predictions(case, task, probabilities, run)
     thumbnails(case, chosen.resize, run)
-    rows = case.rows["test"][:4]
+    rows = case.rows["test"][:8]
     artifact.write(run.folder, final, model_facts(chosen, case, net, kept, measured), case.pixels[rows])
     told = report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run)
     page.write(run.report, told, run.figures)
