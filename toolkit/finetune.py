@@ -52,9 +52,10 @@ def work(chosen, samples, store, run, progress, began):
     probabilities = calibration.softmax(logits[kept.model], temperature)
     measured = tell.metrics(chosen, case, logits, kept, temperature, progress.seconds(began))
     measured["folds"] = tell.fold_scores(chosen, case, task, learn.folds(chosen, case, task, seen, progress), run)
-    measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature)
+    shown = tell.shown(case, final)
+    measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature, shown)
     measured["tuning_ended"] = tuned.stopped
-    tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run)
+    tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, shown, run)
     tell.verdict(measured, run)
     if stopped:
         raise stopped

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import keras
@@ -235,6 +236,22 @@ def test_C3_networks_can_be_told_apart():
     told = [tuple(sorted(identify.told_by(row).items())) for row in RESNETS.values()]
     assert len(set(told)) == len(told)
     assert "no ResNet" in identify.guess({"encoder/kernel": np.ones((3, 3))})
+
+
+@pytest.mark.parametrize("squeeze", [0, 4])
+def test_no_random_number_is_drawn_for_weights_that_are_placed(tmp_path, monkeypatch, squeeze):
+    name, row = "cifar_resnet20", replace(RESNETS["cifar_resnet20"], squeeze=squeeze)
+    usual = drawn(resnet.build(row, include_top=True, shape=(32, 32, 3), name=name))
+    monkeypatch.setitem(RESNETS, name, row)
+    path = saved(tmp_path, as_torch(usual))
+    monkeypatch.setattr(keras.initializers.VarianceScaling, "__call__", None)  # calling it raises TypeError
+    loaded, _ = load.load(name, path, shape=(32, 32, 3), include_top=True)
+    assert [layer["config"] for layer in loaded.get_config()["layers"]] == [
+        layer["config"] for layer in usual.get_config()["layers"]]
+    pictures = PICTURES[:, :32, :32]
+    assert np.array_equal(output(loaded, pictures), output(usual, pictures))
+    with pytest.raises(TypeError):
+        resnet.build(row, shape=(32, 32, 3))
 
 
 def test_random_weights_come_with_a_recipe():

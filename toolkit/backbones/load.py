@@ -50,7 +50,10 @@ def load(name, weights="imagenet", shape=(224, 224, 3), include_top=False, say=p
         chosen = from_file(name, Path(weights))
     else:
         chosen = from_row(name, str(weights), include_top, say, offline, refetch)
-    model = build(chosen.row, shape, include_top, raw)
+    from toolkit.backbones import resnet
+
+    with resnet.blank():
+        model = build(chosen.row, shape, include_top, raw)
     place(model, chosen, include_top)
     return model, recipe(chosen.row, shape[-1], chosen.sha256, chosen.source)
 

@@ -7,12 +7,14 @@ keras.json may ask for another. Shapes are (batch, height, width, channels).
 """
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import keras
 from keras import initializers, layers
 
 LAST = "channels_last"
+BLANK = ContextVar("blank", default=False)  # whether kernels begin from zeros, as others are put in their place
 
 
 def build(row, *, include_top=False, classes=None, shape=None, dtype=None, name=None, rescaling=None):
@@ -32,7 +34,7 @@ def build(row, *, include_top=False, classes=None, shape=None, dtype=None, name=
             x = activate(norm(x, row, f"layer{len(row.depths)}.norm"), row, f"layer{len(row.depths)}.out")
         if include_top:
             x = layers.GlobalAveragePooling2D(data_format=LAST, name="avgpool")(x)
-            x = layers.Dense(classes or row.classes, dtype=policy.variable_dtype, name="fc")(x)
+            x = begun(layers.Dense(classes or row.classes, dtype=policy.variable_dtype, name="fc"), x)
     return keras.Model(image, x, name=name)
 
 
@@ -158,9 +160,9 @@ def excite(x, row, name):
     """Each channel scaled by a weight in 0..1 read from the means of all channels."""
     count = x.shape[-1]
     y = layers.GlobalAveragePooling2D(data_format=LAST, keepdims=True, name=f"{name}.pool")(x)
-    y = layers.Conv2D(count // row.squeeze, 1, data_format=LAST, activation="relu", kernel_initializer=he(),
-                      name=f"{name}.fc1")(y)
-    y = layers.Conv2D(count, 1, data_format=LAST, activation="sigmoid", name=f"{name}.fc2")(y)
+    y = begun(layers.Conv2D(count // row.squeeze, 1, data_format=LAST, activation="relu", kernel_initializer=he(),
+                            name=f"{name}.fc1"), y)
+    y = begun(layers.Conv2D(count, 1, data_format=LAST, activation="sigmoid", name=f"{name}.fc2"), y)
     return layers.Multiply(name=f"{name}.scale")([x, y])
 
 
@@ -168,9 +170,30 @@ def convolve(x, row, conv, name, bias=True, zero=False):
     """Convolution padded alike on all sides, as torch pads; "same" pads only below and right at stride 2."""
     if conv.stride > 1 and conv.kernel > 1:
         x = pad(x, conv.kernel // 2, f"{name}.pad")
-    return layers.Conv2D(
+    return begun(layers.Conv2D(
         conv.filters, conv.kernel, conv.stride, "valid" if conv.stride > 1 else "same", data_format=LAST,
-        groups=conv.groups, use_bias=bias and row.conv_bias, kernel_initializer="zeros" if zero else he(), name=name)(x)
+        groups=conv.groups, use_bias=bias and row.conv_bias, kernel_initializer="zeros" if zero else he(), name=name),
+        x)
+
+
+@contextmanager
+def blank():
+    """Kernels of the networks built inside are zeros: for weights that come next, random ones only take time."""
+    token = BLANK.set(True)
+    try:
+        yield
+    finally:
+        BLANK.reset(token)
+
+
+def begun(layer, x):
+    """`layer` of `x`; a blank one still says which random numbers it would begin from, as its file does."""
+    if not BLANK.get():
+        return layer(x)
+    said, layer.kernel_initializer = layer.kernel_initializer, initializers.Zeros()
+    y = layer(x)
+    layer.kernel_initializer = said
+    return y
 
 
 def he():

@@ -20,6 +20,7 @@ import numpy as np
 from toolkit.errors import OptionError
 
 BATCH, CARD_BATCH = 16, 64  # pictures that a processor and a graphics card compute at a time
+LATE = ("scipy.signal", "requests")  # which Keras imports, at up to half a second, for sounds and for watching afar
 
 
 class Untranslatable(Exception):
@@ -129,7 +130,8 @@ def alone(executor, device):
         return
     os.environ["KERAS_BACKEND"] = "openvino"
     sys.meta_path.insert(0, Absent())
-    sys.modules.setdefault("scipy.signal", Later("scipy.signal"))  # half a second, for functions of sound
+    for name in LATE:
+        sys.modules.setdefault(name, Later(name))
     core()
 
 
@@ -147,7 +149,8 @@ class Later(types.ModuleType):
     def __getattr__(self, name):
         if name.startswith("__"):
             raise AttributeError(name)
-        sys.modules.pop(self.__name__, None)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
         return getattr(importlib.import_module(self.__name__), name)
 
 

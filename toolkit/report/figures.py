@@ -50,6 +50,8 @@ def _drawn(paint, height=4.2):
         figure = Figure(figsize=(WIDTH, height))
         if paint(figure.add_subplot()) is False:
             return None
+        figure.get_layout_engine().execute(figure)  # once; savefig would draw everything for it a second time
+        figure.set_layout_engine("none")
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
         return stream.getvalue()

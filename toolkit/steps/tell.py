@@ -9,6 +9,7 @@ from toolkit.errors import ToolkitError
 
 MEASURED = ("validation", "test")
 MISTAKES = 24  # shown in the report
+SHOWN = 8      # pictures that the written file must answer as the network does
 
 
 MEASURING = {"check": "Measuring the probe in float32, as it would be shipped.",
@@ -27,25 +28,34 @@ def logits_of(phase, case, net, seen, progress):
     return found
 
 
-def gap(chosen, case, net, seen, first, logits, kept, temperature):
+def shown(case, final):
+    """(a few validation pictures, the probabilities that the shipped network itself gives them, in float32)."""
+    from toolkit import artifact
+
+    pixels = case.pixels[case.rows["validation"][:SHOWN]]
+    return pixels, artifact.outputs(final, pixels.astype(np.float32))
+
+
+def gap(chosen, case, net, seen, first, logits, kept, temperature, shown):
     """How far the kept features' answers lie from the whole network's in float32: largest difference of a probability.
 
     `first`: the probe's logits from its features. Of a tuned model the maps at its boundary are looked at, of
     validation pictures.
     """
     from toolkit.evaluation.calibration import softmax
-    from toolkit.features import executor, views
+    from toolkit.features import views
 
     rows = case.rows["validation"]
-    if kept.model == "tuned":
-        near, exact = views.logits(net.model, seen, net.stages, kept.name, rows), logits["tuned"][rows]
-    elif chosen.probe_only:
-        rows = rows[:executor.BATCH]
-        compute = seen.build(net.model, "float32")
-        near, exact = first[rows], compute(executor.filled(case.pixels[rows], compute.batch))[0][:len(rows)]
+    if chosen.probe_only:  # and only those few went through the whole network
+        rows, exact = rows[:SHOWN], shown[1]
     else:
-        near, exact = first[rows], logits["probe"][rows]
-    difference = None if near is None else float(np.abs(softmax(near, temperature) - softmax(exact, temperature)).max())
+        exact = softmax(logits[kept.model][rows], temperature)
+    if kept.model == "probe":
+        near = softmax(first[rows], temperature)
+    else:  # by the head, which holds the temperature by now (`calibrated`)
+        above = views.logits(net.model, seen, net.stages, kept.name, rows)
+        near = None if above is None else softmax(above)
+    difference = None if near is None else float(np.abs(near - exact).max())
     return {"probability": difference, "pictures": len(rows), "features": seen.identity, "kept_as": chosen.cache_dtype,
             "scored": "features" if chosen.probe_only else "network"}
 
@@ -147,7 +157,7 @@ def check_still(tuned):
                            "the result cannot be trusted and is not written. Please report this.")
 
 
-def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, run):
+def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, shown, run):
     """Every file of a finished run: model first, report last."""
     from toolkit import artifact
     from toolkit.report import card, page
@@ -155,8 +165,7 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
     run.json(run.metrics, measured)
     predictions(case, task, probabilities, run)
     thumbnails(case, chosen.resize, run)
-    rows = case.rows["test"][:8]
-    artifact.write(run.folder, final, model_facts(chosen, case, net, kept, measured), case.pixels[rows])
+    artifact.write(run.folder, final, model_facts(chosen, case, net, kept, measured), *shown)
     told = report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run)
     page.write(run.report, told, run.figures)
     card.write(run.model_card, told)
