@@ -65,7 +65,7 @@ def ours(folder, table, root, backbone, weights, more):
                     place / "cache", *more)
     net = inside.network(2)
     clock = Clock()
-    case = inside.pictures()
+    case = inside.decoded()
     inside.features(case, net)
     inside.store.close()
     told = clock.read("inner_")
