@@ -64,7 +64,7 @@ def learnt(chosen, samples, progress):
     from toolkit.doctor import targets
 
     step = progress.start("targets", "Reading the masks.") if samples.masks is not None else None
-    return targets.of(samples, chosen.workers, step)
+    return targets.of(samples, chosen.threads, step)
 
 
 def thumbnails(chosen, case, run, progress):

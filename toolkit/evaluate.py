@@ -56,7 +56,7 @@ def looked_at(chosen, facts, samples, store, run, progress):
     rows = samples.rows
     same = rows["sha256"], rows["fingerprint"], frames.files(rows["path"])
     rows["group"], notes = look.grouped(chosen, rows, samples.problems, 1, decided)
-    found = known.compared(rows, known.learnt(Path(chosen.model)), pixels, store, chosen.workers, progress)
+    found = known.compared(rows, known.learnt(Path(chosen.model)), pixels, store, chosen.threads, progress)
     if chosen.strict and found.rows.any():
         raise DataError(found.findings[0].sentence)
     findings = [*found.findings, *checks.examine(rows, samples.unreadable, samples.left_out, notes)]

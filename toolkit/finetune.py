@@ -51,12 +51,12 @@ def work(chosen, samples, store, run, progress, began):
     final = tell.calibrated(net, temperature)
     probabilities = calibration.softmax(logits[kept.model], temperature)
     measured = tell.metrics(chosen, case, logits, kept, temperature, progress.seconds(began))
+    tell.verdict(measured, run)
     measured["folds"] = tell.fold_scores(chosen, case, task, learn.folds(chosen, case, task, seen, progress), run)
     shown = tell.shown(case, final)
     measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature, shown)
     measured["tuning_ended"] = tuned.stopped
     tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, shown, run)
-    tell.verdict(measured, run)
     if stopped:
         raise stopped
     return tuned.stopped

@@ -4,6 +4,7 @@ A field of a frozen dataclass is an option; `commandline.parse` makes the comman
 TOML) and the help from it. Rooms never see these classes: commands hand them plain values.
 """
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ PRESETS = {  # what the options file and the command line do not say otherwise
     "best": {"augment": "medium", "epochs": 16, "patience": 5, "cache_views": 8, "folds": 5},
 }
 
+MOST_THREADS = 8  # unasked: more would wait for the disk, and each holds a picture
 NO_WAIT = "refuse to start, instead of waiting, while another run computes on the same device"
 FRAMES = "which of a file's several frames, pages or slices is the picture"
 DATA = "folder of class folders, folder with train/val/test, CSV/TSV/Parquet table, MedMNIST .npz, a zip of these"
@@ -73,10 +75,17 @@ class Work:
     cache_limit: str = option("20GB", "largest size of that folder, such as 500MB; what was not used longest goes "
                               "first")
     seed: int = option(0, "seed of split, order, augmentation and intervals", low=0, high=2**31 - 1)
-    workers: int = option(2, "threads that read and augment pictures; results do not depend on it", low=1, high=64)
+    workers: int | None = option(None, "threads that read and augment pictures; results do not depend on it (default: "
+                                 "one a core, at most 8)", low=1, high=64)
     device: str = option("auto", "auto, cpu, gpu or gpu:N")
     resamples: int = option(1000, "bootstrap samples behind each interval", low=100, high=100_000)
     debug: bool = option(False, "show the traceback of an error")
+
+    @property
+    def threads(self):
+        """How many threads read and augment pictures."""
+        return self.workers or min(MOST_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+                                   else os.cpu_count() or 1)
 
     def check(self):
         """Refuse a size or a device that is none."""

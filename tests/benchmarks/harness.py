@@ -40,17 +40,23 @@ class Clock:
                 f"{prefix}wall": round(time.perf_counter() - self.wall, 3)}
 
 
-def command(arguments, **environment):
+def command(arguments, mark=None, **environment):
     """Run a command -> (its standard output, {"cpu", "wall" in seconds, "rss_mb": its own peak memory}).
 
-    Raises RuntimeError with the end of what it said where its exit code is not 0.
+    mark: what the first line holds by which "scored_cpu", the CPU seconds of the process until then, is read off the
+    system (Linux). Raises RuntimeError with the end of what it said where its exit code is not 0.
     """
     known = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1",
              "TOOLKIT_QUEUE": QUEUE.name}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        began = time.perf_counter()
-        process = subprocess.Popen([str(a) for a in arguments], stdout=out, stderr=err, env=known | environment)
+        began, marked = time.perf_counter(), {}
+        process = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE if mark else out, stderr=err,
+                                   env=known | environment, text=True)
         try:
+            for line in process.stdout if mark else ():
+                if mark in line and not marked:
+                    marked["scored_cpu"] = spent(process.pid)
+                out.write(line)
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
             process.kill()
@@ -63,7 +69,16 @@ def command(arguments, **environment):
         raise RuntimeError(f"exit code {process.returncode}: {' '.join(map(str, arguments))}\n{complaint[-2000:]}")
     largest = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return text, {"cpu": round(used.ru_utime + used.ru_stime, 3), "wall": round(wall, 3),
-                  "rss_mb": round(largest / 1e6, 1)}
+                  "rss_mb": round(largest / 1e6, 1)} | marked
+
+
+def spent(pid):
+    """CPU seconds of a process that runs; None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def child(file, python=sys.executable, **arguments):

@@ -68,7 +68,7 @@ class Sides:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         store = self.folder / f"cache-{cache}" if cache else folder / "cache"
         _, cost = command([*finetune(self.options), self.table(name, seed), "--root", self.root(name), "--seed", seed,
-                           "--cache-dir", store, "--run-dir", folder / "run", *more])
+                           "--cache-dir", store, "--run-dir", folder / "run", *more], mark="test pictures, used once")
         told = json.loads((folder / "run" / "metrics.json").read_text())
         shutil.rmtree(folder)
         row = cost | {"auc": auc(told), "probe_auc": auc(told["probe"]), "chosen": told["chosen"]}

@@ -169,7 +169,7 @@ def library():
 
 @functools.cache
 def core():
-    """OpenVINO's core: one for the process, Keras's calls included, and never let go.
+    """OpenVINO's core: one for the process, Keras's calls included, in float32 unless asked otherwise, never let go.
 
     Each gives signals a stack of its own as it begins and puts the former one back as it ends. Where that one was
     another core's, which has ended before, the next Ctrl-C would crash the process.
@@ -177,7 +177,7 @@ def core():
     found = library().Core()
 
     def compile_model(model, device_name="CPU", config=None):
-        return found.compile_model(model, device_name, config or {})
+        return found.compile_model(model, device_name, {"INFERENCE_PRECISION_HINT": "f32"} | (config or {}))
 
     library().compile_model = compile_model
     return found

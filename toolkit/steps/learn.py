@@ -74,7 +74,7 @@ def features(chosen, case, net, store, run, progress):
 
     def view(number, rows):
         return batches.augmented(case.pixels[rows], chosen.augment, chosen.seed, number, identities[rows],
-                                 chosen.workers)
+                                 chosen.threads)
 
     def build(network, precision=chosen.feature_precision):
         return executor.build(network, chosen.executor, precision, run.facts["device"] != "cpu")

@@ -132,7 +132,7 @@ def opened(chosen, samples, task, store, progress, faults=nullcontext(), learnt=
     rows, given = samples.rows, samples.rows["split"].copy()
     looks, near = compare.looks(pixels, store, progress), None
     if chosen.near_duplicates == "together":
-        near = compare.near(looks.thumbnails, pixels.keys, pixels.shelf, store, chosen.workers, progress)
+        near = compare.near(looks.thumbnails, pixels.keys, pixels.shelf, store, chosen.threads, progress)
     labels, part, bound, notes = parted(chosen, samples, near, decided, faults)
     depth = depth_of(samples, part == "train", depth, chosen.frames)
     if rescaled(rows, depth):
@@ -258,7 +258,7 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
                "channels": channels, "resize": resize, "frames": chosen.frames, "depth": asdict(depth),
                "patients": patients.key("which secret", secret), "facts": batches.KEPT}
     shelf = store.shelf("pictures", depends, [(size, size, channels)], "uint8", len(samples))
-    facts = batches.prepare(samples, *how, chosen.workers, step, shelf, depth,
+    facts = batches.prepare(samples, *how, chosen.threads, step, shelf, depth,
                             lambda number: patients.key(number, secret), chosen.frames)
     samples, facts, edits = manifest.set_aside(samples, facts, edits)
     whole, (samples, _) = samples, manifest.readable(samples, facts)
@@ -268,7 +268,7 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
         samples = manifest.edited(samples, edits)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
-                                                                       chosen.workers, depth, chosen.frames)])
+                                                                       chosen.threads, depth, chosen.frames)])
 
 
 def kept(run, case):

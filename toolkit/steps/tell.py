@@ -169,6 +169,7 @@ def write(chosen, case, task, net, final, kept, tuned, measured, probabilities, 
     told = report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, run)
     page.write(run.report, told, run.figures)
     card.write(run.model_card, told)
+    run.say(f"Report: {run.report}   Model: {run.model}")
 
 
 def predictions(case, task, probabilities, run):
@@ -303,4 +304,3 @@ def verdict(measured, run):
     for line in known_ones(measured):
         run.say(line)
     run.say(measured["why"])
-    run.say(f"Report: {run.report}   Model: {run.model}")

@@ -93,7 +93,7 @@ def pictures(chosen, samples, store):
 
     found, pixels = opened()
     few = replace(found, rows=found.rows[:OPENED])
-    decode = least(lambda: batches.prepare(few, *size, chosen.workers, depth=depth, frame=chosen.frames), 1) / len(few)
+    decode = least(lambda: batches.prepare(few, *size, chosen.threads, depth=depth, frame=chosen.frames), 1) / len(few)
     part = np.full(len(found), "train", object)
     case = look.Case(found, pixels, classes, task.encode(found.rows["label"], classes), part, [], depth)
     return case, {"decode": decode, "known": timed(opened)[0] / len(some), "vary": varied(chosen, case)}
@@ -112,7 +112,7 @@ def looked(chosen, case, store, count):
     compare.near_of(case.pixels.shelf, store, count)    # opened, to see whether a run has filled it
     few, some = np.arange(min(OPENED, len(thumbnails))), len(thumbnails)
     means = np.resize(near.unit(near.smaller(thumbnails)), (OTHERS, near.SMALL**2))
-    with threadpool_limits(1), ThreadPoolExecutor(chosen.workers) as threads:
+    with threadpool_limits(1), ThreadPoolExecutor(chosen.threads) as threads:
         pairs, ways = near.candidates(thumbnails, threads)
         glance = least(lambda: near.alike(thumbnails, means, range(some), range(some))) / some
         other = least(lambda: near.alike(thumbnails, means, range(some), range(OTHERS))) / some - glance
@@ -120,8 +120,8 @@ def looked(chosen, case, store, count):
         if len(pairs) < some:    # too few to tell
             pairs, ways = np.stack([np.arange(some), np.roll(np.arange(some), 1)], 1), np.zeros(some, np.int8)
         lay = NEARER * least(lambda: near.laid(thumbnails, pairs, ways, threads)) / len(pairs)
-    return {"look": least(lambda: looks.measured(case.pixels, rows=few)) / len(few), "glance": glance / chosen.workers,
-            "other": max(0.0, other) / OTHERS / chosen.workers, "lay": lay, "alike": share}
+    return {"look": least(lambda: looks.measured(case.pixels, rows=few)) / len(few), "glance": glance / chosen.threads,
+            "other": max(0.0, other) / OTHERS / chosen.threads, "lay": lay, "alike": share}
 
 
 def varied(chosen, case):
@@ -131,7 +131,7 @@ def varied(chosen, case):
     square = case.pixels[np.arange(min(BATCH, len(case.pixels)))]
     rows = np.arange(len(square))
     batches.augmented(square[:1], chosen.augment, 0, 1, rows[:1], 1)  # the library is loaded
-    return least(lambda: batches.augmented(square, chosen.augment, 0, 1, rows, chosen.workers)) / len(rows)
+    return least(lambda: batches.augmented(square, chosen.augment, 0, 1, rows, chosen.threads)) / len(rows)
 
 
 def network(chosen, case, store, run, progress):
