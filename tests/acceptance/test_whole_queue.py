@@ -1,5 +1,6 @@
 """Runs that wait for each other, and runs that are asked to end by a file."""
 
+import json
 import signal
 import subprocess
 import time
@@ -137,6 +138,19 @@ def test_D7_a_time_budget_that_is_spent_is_told(tmp_path, data, deep):
     assert runs.read(tmp_path / "run" / "metrics.json")["tuning_ended"] == "time budget spent"
     assert "Tuning ended early: time budget spent." in runs.told(tmp_path / "run")
     assert runs.read(tmp_path / "run" / "status.json")["message"] == "done; tuning ended: time budget spent"
+
+
+def test_D7_a_time_budget_counts_the_seconds_of_earlier_sittings(tmp_path, monkeypatch, data, deep, blind):
+    folder = tmp_path / "run"
+    signalled_at(monkeypatch, signal.SIGINT, "layer3, epoch 1:")
+    assert runs.tune(data, *deep, "--time-budget", "1h", "--run-dir", folder) == 130
+    status = runs.read(folder / "status.json")
+    (folder / "status.json").write_text(json.dumps(status | {"seconds": status["seconds"] + 3600}))
+    assert runs.tune("--resume", "--run-dir", folder) == 0
+    measured, facts = runs.read(folder / "metrics.json"), runs.read(folder / "run.json")
+    assert (measured["chosen"], measured["tuning_ended"]) == ("layer3", "time budget spent")
+    assert len(runs.events(folder, "validation_loss")) == 2  # a step of the second epoch, and it is over
+    assert 3600 < measured["seconds"]["total"] < facts["times"]["seconds"] + 60
 
 
 def test_D8_going_on_is_refused_by_no_wait_and_the_run_stays_as_it_was(tmp_path, capsys, monkeypatch, data, fast):

@@ -285,6 +285,16 @@ def test_E1_killed_after_any_epoch_it_ends_in_the_same_weights(tmp_path, monkeyp
                    for name, array in arrays.items() if name.startswith("optimizer/"))
 
 
+@pytest.mark.parametrize("steps", [4, 8])
+def test_E1_tuning_that_a_limit_has_ended_is_not_gone_on_with(tmp_path, steps):
+    left, file = iter([None] * steps), tmp_path / "last.npz"
+    whole = Case().tune(LONG, checkpoint=file, out_of_time=lambda: next(left, "time budget spent"))
+    again = Case().tune(LONG, checkpoint=file, resume=True, out_of_time=lambda: None)
+    assert again.tuned.stopped == whole.tuned.stopped == "time budget spent"
+    assert again.tuned.history == whole.tuned.history and again.tuned.stage == whole.tuned.stage
+    assert equal(tiny.values(again.model), tiny.values(whole.model))
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     case = Case().tune(LONG, checkpoint=tmp_path_factory.mktemp("unbroken") / "last.npz")

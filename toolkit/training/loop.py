@@ -24,6 +24,7 @@ class State:
     best: list | None = None                        # weights, in the order of the model's variables
     last: list | None = None                        # weights after the last epoch, in that order; not to be changed
     history: list = field(default_factory=list)     # one dict an epoch
+    ended: str | None = None                        # why the last epoch was broken off; nothing is trained after it
 
 
 def fit(model, step, state, epochs, patience, batches, validate, done=None, tick=None, out_of_time=None):
@@ -32,12 +33,13 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
 
     batches(epoch): (inputs, targets, sample weights) of each step, in order; runs in a thread beside the steps.
     validate(): dict with "validation_loss". done(state): after each epoch. tick(step of the epoch, loss of the step
-    before it or nan): after each step, may raise to stop between two steps. out_of_time(): True ends training after the
-    step. Raises DivergedError where a loss is not finite; `state.best` then still holds the best finite weights.
+    before it or nan): after each step, may raise to stop between two steps. out_of_time(): why training should end
+    after the step, or nothing. Raises DivergedError where a loss is not finite; `state.best` then still holds the best
+    finite weights.
     """
-    while state.epoch < epochs and state.epoch - state.best_epoch < patience:
+    while not state.ended and state.epoch < epochs and state.epoch - state.best_epoch < patience:
         try:
-            figures, late = one_epoch(step, state.epoch + 1, batches(state.epoch), tick, out_of_time)
+            figures, state.ended = one_epoch(step, state.epoch + 1, batches(state.epoch), tick, out_of_time)
         finally:
             step.settle()
         scores = validate()
@@ -54,17 +56,15 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
             state.best = state.last
         if done:
             done(state)
-        if late:
-            break
     return state
 
 
 def one_epoch(step, epoch, batches, tick, out_of_time):
-    """(figures of each step over `batches`, the loss first; whether time ran out).
+    """(figures of each step over `batches`, the loss first; why it was broken off, or None).
 
     They are read when the next step is under way: reading them at once would leave a GPU idle meanwhile.
     """
-    running, found, late = None, [], False
+    running, found, late = None, [], None
     with closing(ahead(batches, step.place)) as placed:
         for number, batch in enumerate(placed, 1):
             before, running = running, step(batch)
@@ -72,7 +72,7 @@ def one_epoch(step, epoch, batches, tick, out_of_time):
                 found.append(read(before, epoch, number - 1))
             if tick:
                 tick(number, found[-1][0] if found else math.nan)
-            late = bool(out_of_time and out_of_time())
+            late = out_of_time() if out_of_time else None
             if late:
                 break
     return found + ([] if running is None else [read(running, epoch, number)]), late

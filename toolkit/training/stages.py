@@ -80,7 +80,7 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
                 finally:  # an interruption too leaves the best so far
                     tuned.moved += [path for path in thaw.moved(still_before, model.weights) if path not in touched]
                     better = keep(tuned, kept, thawed[-1], inputs.model, state)
-            late = out_of_time and out_of_time()
+            late = state.ended or (out_of_time and out_of_time())
             tuned.stopped = late or impatient(state, plan)
             if late or not better:
                 break
@@ -223,7 +223,7 @@ def save(path, model, part, optimizer, state, number, tuned, kept):
     arrays |= {f"kept/{i}": kept[v.path] for i, v in enumerate(model.variables) if v.path in trained}
     checkpoints.save(path, arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch,
                                     "best_loss": state.best_loss, "best_epoch": state.best_epoch,
-                                    "history": state.history})
+                                    "history": state.history, "ended": state.ended})
 
 
 def told(tuned):
@@ -241,6 +241,7 @@ def resumed(part, optimizer, state, arrays, facts):
     state.best, state.last = listed["best"], listed["model"]
     state.epoch, state.best_loss, state.best_epoch, state.history = (
         facts[name] for name in ("epoch", "best_loss", "best_epoch", "history"))
+    state.ended = facts.get("ended")
 
 
 def restore(model, kept):
