@@ -77,6 +77,14 @@ def test_B6_the_same_seed_gives_the_same_bytes_with_one_worker_and_with_four(tmp
     assert again | {"seconds": 0} == before | {"seconds": 0}
 
 
+def test_one_view_of_a_picture_is_said_to_vary_nothing(tmp_path, tuned, data, deep):
+    words = "pictures are not varied; --cache-views 2 or more, or 0, varies them"
+    assert runs.tune(data, *deep, "--cache-views", 1, "--run-dir", tmp_path / "run") == 0
+    assert f"1 view of a picture: {words}." in (tmp_path / "run" / "log.txt").read_text("utf-8")
+    assert f"One view of a picture was kept: {words}." in runs.told(tmp_path / "run")
+    assert "not varied" not in (tuned / "log.txt").read_text("utf-8") + runs.told(tuned)
+
+
 def test_D2_a_loss_that_is_not_finite_ends_with_5_and_the_best_finite_model(tmp_path, capsys, data, deep):
     folder = tmp_path / "run"
     assert runs.tune(data, *deep, "--learning-rate", 10, "--clip-norm", 1e6, "--run-dir", folder) == 5

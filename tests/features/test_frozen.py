@@ -65,6 +65,16 @@ def test_a_second_run_computes_nothing_and_more_pictures_only_those(net, feature
         assert seen.counted == []
 
 
+def test_the_pace_is_that_of_all_pictures_or_of_a_batch_where_few_were_computed(net, features, monkeypatch):
+    with features(net.model) as seen:
+        assert seen.counted == [16, 5] and seen.spent[0] > 0 and seen.spent[1] == 21
+        monkeypatch.setattr(frozen, "ENOUGH", 1)
+        seen.spent = [4.2, 21]
+        assert seen.pace() == pytest.approx(0.2) and seen.counted == [16, 5]
+    with features(net.model) as seen:
+        assert seen.counted == [] and seen.pace() > 0 and seen.counted == [16, 16]
+
+
 def test_the_same_features_whatever_pictures_there_are(net, features):
     with features(net.model, limit=0) as seen:
         every = seen.pooled[:]

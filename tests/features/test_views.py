@@ -95,9 +95,12 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
         assert each == 15 * 2 * sum(int(np.prod(tensor.shape[1:])) for tensor in tensors)
     for limit, kept in ((PLENTY, 4), (beside + 4 * each, 4), (beside + 4 * each - 1, 3), (beside + each, 1)):
         with opened("layer2", 4, limit) as inputs:
-            assert isinstance(inputs, views.Maps) and len(inputs.fit) == kept
+            assert isinstance(inputs, views.Maps) and len(inputs.fit) == inputs.views == kept
+            said = inputs.seen.store.said
+            assert [f"{kept} of 4 views" in line for line in said] == [True] * (kept < 4)
+            assert any("not varied; --cache-views 0 varies them" in line for line in said) == (kept == 1)
     with opened("layer2", 4, beside + each - 1) as inputs:
-        assert isinstance(inputs, views.Pictures)
+        assert isinstance(inputs, views.Pictures) and inputs.views == 0
     with opened("layer2", 4, beside + 4 * each, dtype="float32") as inputs:
         assert len(inputs.fit) == 1
 

@@ -23,6 +23,13 @@ def test_views_are_no_more_than_epochs_and_take_a_quarter_of_the_time_left(epoch
     assert rule.views(100, epochs, pace, left) == views
 
 
+@pytest.mark.parametrize("pictures, epochs, pace, left, views", [
+    (100, 12, None, None, 4), (1600, 4, None, None, 2), (1601, 4, None, None, 2), (100_000, 4, None, None, 2),
+    (100_000, 1, None, None, 1), (2000, 4, 0.01, 100, 2), (2000, 4, 0.01, 80, 2), (2000, 4, 0.01, 79, 1)])
+def test_two_views_where_pictures_shall_be_varied_but_for_half_of_the_time_left(pictures, epochs, pace, left, views):
+    assert rule.views(pictures, epochs, pace, left, least=2) == views
+
+
 @pytest.mark.parametrize("pictures, train_from, random, rounds", [
     (999, "auto", False, (HEAD4,)), (1000, "auto", False, (HEAD4, HEAD3)), (10, "head", False, ()),
     (10, "layer4", False, (HEAD4,)), (10, "layer3", False, (HEAD4, HEAD3)),

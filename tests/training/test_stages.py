@@ -25,7 +25,7 @@ class Whole:
     """Pictures enter the whole network; `spoil(epoch, inputs)` may change what is trained on."""
 
     def __init__(self, model, spoil=lambda epoch, inputs: inputs):
-        self.model, self.spoil, self.seen = model, spoil, []
+        self.model, self.spoil, self.seen, self.views = model, spoil, [], 0
 
     def steps(self, batch_size):
         return len(NUMBERS[TRAIN]) // batch_size
@@ -165,6 +165,7 @@ def test_a_second_round_begins_at_the_best_only_after_a_better_first():
 def test_a_better_second_round_is_kept():
     case = Case().tune(replace(PLAN, rounds=TWO, epochs=1), losses(1.0, 0.8, 0.8, 0.7))
     assert (case.tuned.stage, case.tuned.loss, list(case.tuned.first_steps)) == ("layer1", 0.7, ["0", "1"])
+    assert case.tuned.views == {"layer2": 0, "layer1": 0}
     assert {"layer1.0.conv1/kernel", "layer2.0.conv1/kernel"} <= case.changed()
 
 

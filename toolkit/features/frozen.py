@@ -14,6 +14,7 @@ from toolkit.features import executor, shards
 from toolkit.features.rows import Rows
 
 CODE = 2  # raised whenever the same network would give other features
+ENOUGH = 10  # batches over which compiling and a last one that is not full no longer count
 
 
 class Frozen:
@@ -27,7 +28,7 @@ class Frozen:
     def __init__(self, model, pictures, store, build, view, varied, dtype="float16", step=None):
         self.model, self.pictures, self.store, self.build, self.dtype = model, pictures, store, build, dtype
         self.view, self.varied, self.computes = view, varied, {}
-        self.pace = None  # seconds a picture, where any had to be computed
+        self.spent = [0.0, 0]  # seconds and pictures that had to be computed
         self.pooled = self.rows("pooled", [model.get_layer("pooled").output], np.arange(len(pictures)), 0).fill(step)
 
     def maps(self, tensors, rows, view, step=None):
@@ -55,10 +56,22 @@ class Frozen:
             began = time.monotonic()
             parts = [[part.copy() for part in outputs] for _, outputs in
                      executor.forward(compute, len(numbers), lambda part: [pixels[part]])]
-            self.pace = (time.monotonic() - began) / len(numbers)
+            self.spent = [self.spent[0] + time.monotonic() - began, self.spent[1] + len(numbers)]
             return [np.concatenate(part) for part in zip(*parts)]
 
         return Rows(shelf, self.pictures.keys[rows], make)
+
+    def pace(self):
+        """Seconds that the network takes for a picture: by what was computed, or by a batch where that was little."""
+        compute, _ = next(iter(self.computes.values()))
+        size, (seconds, pictures) = getattr(compute, "batch", executor.BATCH), self.spent
+        if pictures < ENOUGH * size:
+            batch = self.pictures[np.arange(size) % len(self.pictures)]
+            compute(batch)  # compiles it
+            began = time.monotonic()
+            compute(batch)
+            seconds, pictures = time.monotonic() - began, size
+        return seconds / pictures
 
     def bytes(self, tensors, pictures):
         """Bytes that maps of so many pictures in one view take."""

@@ -6,12 +6,14 @@ import numpy as np
 
 from toolkit.features import executor
 
+FEW = {0: ": pictures are varied afresh each epoch.", 1: ": pictures are not varied; --cache-views 0 varies them."}
+
 
 class Maps:
     """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order."""
 
     def __init__(self, model, frozen, tensors, train, held, views, step):
-        self.model, self.compute = model, None
+        self.model, self.compute, self.views = model, None, views
         self.check = frozen.maps(tensors, held, 0)
         self.fit = []
         for view in range(views):
@@ -37,6 +39,8 @@ class Maps:
 
 class Pictures:
     """Pictures themselves, augmented afresh each epoch."""
+
+    views = 0  # kept
 
     def __init__(self, model, frozen, train, held):
         self.model, self.frozen, self.rows, self.check = model, frozen, train, held
@@ -85,7 +89,7 @@ def source(model, frozen, stages, train, held, views, limit, step=None):
         kept = 0 if tensors is None else min(views, fitting(frozen, tensors, len(train), len(held), limit))
         if tensors is not None and kept < views:
             frozen.store.tell(f"{kept} of {views} views of each picture fit the store (--cache-limit, or the free disk)"
-                              + ("." if kept else ": pictures are varied afresh each epoch."))
+                              + FEW.get(kept, "."))
         if kept:
             yield Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)
         else:

@@ -151,7 +151,7 @@ def planned(chosen, case, net, seen, run, began):
     return Plan(depth, epochs, views, chosen.learning_rate, chosen.layer_decay, options.rates(chosen.rates),
                 chosen.optimizer, chosen.weight_decay, chosen.clip_norm, chosen.warmup,
                 min(chosen.batch_size, pictures), chosen.patience, moving, chosen.seed,
-                device.precision(chosen.training_precision) if depth else "float32")
+                device.precision(chosen.training_precision) if depth else "float32", chosen.augment)
 
 
 def kept_views(chosen, seen, run, pictures, epochs, began):
@@ -162,9 +162,12 @@ def kept_views(chosen, seen, run, pictures, epochs, began):
         budget = options.seconds(chosen.time_budget)
         left = budget and max(1.0, budget - (time.monotonic() - began))
         most = epochs if chosen.augment != "none" else 1  # views of which each is the picture itself are one
-        usual = rule.views(pictures, most, seen.pace, left)
-        run.note(views={"kept": usual if chosen.cache_views is None else min(chosen.cache_views, most),
-                        "room": seen.store.room(UNSHARED)})
+        if chosen.cache_views is None:
+            least = 1 if chosen.augment == options.Finetune.augment else 2  # what is asked for shall change something
+            kept = rule.views(pictures, most, seen.pace() if left and most > 1 else None, left, least)
+        else:
+            kept = min(chosen.cache_views, most)
+        run.note(views={"kept": kept, "room": seen.store.room(UNSHARED)})
     return run.facts["views"]["kept"]
 
 
@@ -235,9 +238,22 @@ def intention(plan):
     """What tuning will do, in a sentence."""
     if not plan.rounds:
         return "No stage is tuned: the probe is the result."
-    kept = f"{plan.views} views of a picture" if plan.views else "each picture varied afresh each epoch"
     return (f"Tuning {', then '.join(thawed[-1] for thawed in plan.rounds)}: at most {plan.epochs} epochs each, "
-            f"{kept}.")
+            f"{variety(plan)}.")
+
+
+def variety(plan):
+    """How pictures are varied, in words."""
+    if plan.augment == "none":
+        return "pictures as they are"
+    if not plan.views or plan.rounds[0][-1] == "stem":  # pictures themselves enter
+        return "each picture varied afresh each epoch"
+    return f"{plan.views} views of a picture" if plan.views > 1 else f"1 view of a picture: {unvaried(plan.epochs > 1)}"
+
+
+def unvaried(several=True):
+    """What one view, the picture itself, means where a policy of changes is in force; several: more could be kept."""
+    return f"pictures are not varied; --cache-views {'2 or more, or 0, varies' if several else '0 varies'} them"
 
 
 def validation(case, weights):

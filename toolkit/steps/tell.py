@@ -256,13 +256,24 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
         "network": {"backbone": net.recipe.architecture, "weights": net.recipe.tag, "licence": net.recipe.licence,
                     "source": net.recipe.source, "parameters": int(net.model.count_params()), "size": chosen.size,
                     "channels": chosen.channels, "resize": chosen.resize, "random": net.random},
-        "decision": kept.why + (f" Tuning ended early: {tuned.stopped}." if tuned.stopped else ""),
+        "decision": " ".join([kept.why, *remarks(chosen, tuned, run)]),
         "options": {name: value for name, value in vars(chosen).items()
                     if value != usual[name] and name not in ("data", "root", "run_dir", "config", "weights")},
         "seconds": measured["seconds"], "machine": run.facts["machine"],
         "run": {"toolkit": run.facts["versions"]["toolkit"], "keras": run.facts["versions"]["keras"],
                 "seed": chosen.seed, "device": run.facts.get("device")},
     }
+
+
+def remarks(chosen, tuned, run):
+    """Sentences on how tuning went otherwise than was asked for."""
+    from toolkit.steps import learn
+
+    if tuned.stopped:
+        yield f"Tuning ended early: {tuned.stopped}."
+    if 1 in tuned.views.values() and chosen.augment != "none":
+        more = learn.unvaried(several=run.facts["views"]["kept"] == 1 and chosen.epochs != 1)
+        yield f"One view of a picture was kept: {more}."
 
 
 def mistakes(case, task, probabilities):

@@ -2,7 +2,9 @@
 
     epochs a round    4000 / pictures, between 4 and 12: some 250 steps of 16
     views a picture   2400 / pictures, between 1 and 4, no more than epochs: fewer pictures are varied more; and no more
-                      than fit the store, or a quarter of the time that a time budget has left
+                      than fit the store, or a quarter of the time that a time budget has left; but 2 at least where
+                      --augment is medium or strong, if they take no more than half of that time
+    1 view            is the picture itself: pictures are not varied; --cache-views 2 or more, or 0, varies them
     stages            layer4; from 1000 pictures on layer3 too, if layer4 helped
     random weights    all stages at once, batch statistics moving, five times the epochs (at most 60)
 
@@ -16,10 +18,16 @@ def epochs(pictures, random_weights=False):
     return min(60, 5 * usual) if random_weights else usual
 
 
-def views(pictures, epochs, pace=None, left=None):
-    """Views kept of a picture, the first one unvaried; `pace`: seconds to compute one, `left`: of the time budget."""
-    usual = min(4, epochs, max(1, round(2400 / max(1, pictures))))
-    return usual if not (pace and left) else min(usual, max(1, int(left / 4 / (pace * pictures))))
+def views(pictures, epochs, pace=None, left=None, least=1):
+    """Views kept of a picture, the first one unvaried; `pace`: seconds to compute one, `left`: of the time budget.
+
+    least: views that are wanted in any case, but that of a time budget they leave half.
+    """
+    usual = min(4, epochs, max(least, round(2400 / max(1, pictures))))
+    if not (pace and left):
+        return usual
+    share = pace * pictures / left  # of the time left, that a view takes
+    return min(usual, max(1, int(1 / 4 / share), least if least * share <= 1 / 2 else 1))
 
 
 def rounds(stages, pictures, train_from="auto", random_weights=False):

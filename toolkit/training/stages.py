@@ -32,6 +32,7 @@ class Plan:
     batch_statistics: str
     seed: int
     precision: str = "float32"              # of the layers below the head, while they are trained
+    augment: str = "light"                  # policy of the views
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Tuned:
     loss_before: float | None = None        # validation, of the weights it began with
     history: list = field(default_factory=list)
     first_steps: dict = field(default_factory=dict)   # round -> {stage: largest change of a weight in step one}
+    views: dict = field(default_factory=dict)         # stage -> views that its round kept of a picture; 0: fresh ones
     moved: list = field(default_factory=list)         # variables that should have stood still and did not
     stopped: str | None = None              # why it ended before the plan did
     began: dict = field(default_factory=dict, repr=False)   # weights it began with, by path
@@ -74,6 +76,7 @@ def tune(model, stages, source, loss, targets, weights, evaluate, plan, tuned, c
             again = (arrays, facts) if facts and facts["round"] == number else None
             state = loop.State()
             with source(thawed[-1]) as inputs:
+                tuned.views[thawed[-1]] = inputs.views
                 try:
                     one_round(model, stages, number, thawed, inputs, state, loss, targets, weights, evaluate, plan,
                               tuned, kept, checkpoint, again, tick, epoch_done, out_of_time)
