@@ -29,8 +29,38 @@ def test_B2_each_error_has_its_code_and_one_line(capsys, error, code):
     assert capsys.readouterr().err == "error: say what\n"
 
 
+def of_a_library(name, text):
+    """An error as TensorFlow or JAX raises it, told by the name of its class."""
+    return type(name, (Exception,), {})(text)
+
+
+SPENT = [MemoryError(), of_a_library("ResourceExhaustedError", "OOM when allocating tensor with shape[64,512]"),
+         of_a_library("XlaRuntimeError", "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes."),
+         of_a_library("JaxRuntimeError", "RESOURCE_EXHAUSTED: Out of memory"),
+         of_a_library("InternalError", "Failed copying input tensor to GPU:0: Dst tensor is not initialized.")]
+OTHERS = [of_a_library("XlaRuntimeError", "INTERNAL: no such kernel"), of_a_library("InternalError", "RESOURCE"),
+          ZeroDivisionError("RESOURCE_EXHAUSTED")]
+
+
+@pytest.mark.parametrize("error", SPENT, ids=lambda error: type(error).__name__)
+def test_E5_memory_that_runs_out_is_told_in_a_sentence_and_what_takes_less(capsys, error):
+    assert errors.guarded(raising(error), []) == 4
+    assert capsys.readouterr().err == "error: memory ran out; try a smaller --batch-size or --size.\n"
+    with pytest.raises(errors.ResourceError, match="^memory ran out in tuning; try less.$") as caught:
+        with errors.within_memory(lambda: "in tuning; try less"):
+            raise error
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
+def test_E5_what_only_looks_like_it_is_a_fault_of_our_own(error):
+    with pytest.raises(type(error)), errors.within_memory(lambda: "never"):
+        raise error
+    with pytest.raises(type(error)):
+        errors.guarded(raising(error), [])
+
+
 @pytest.mark.parametrize("error, code, said", [
-    (MemoryError(), 4, "--batch-size"),
     (OSError(errno.ENOSPC, "No space left on device", "x.bin"), 4, "x.bin: No space left on device; free some space"),
     (PermissionError(errno.EACCES, "Permission denied", "x.bin"), 4, "x.bin: Permission denied; check"),
     (OSError("odd"), 4, "odd")])

@@ -21,6 +21,8 @@ import threading
 import traceback
 
 INTERRUPTED, TERMINATED = 130, 143
+LIBRARIES = ("XlaRuntimeError", "JaxRuntimeError", "InternalError")  # JAX's, TensorFlow's: their text says what it was
+SPENT = ("RESOURCE_EXHAUSTED", "Dst tensor is not initialized")
 GARBAGE = 10_000  # objects made before unreachable ones are looked for; Python's own 700 suit smaller programs
 
 
@@ -69,6 +71,24 @@ class Stopped(BaseException):
 
 
 Interrupted = (KeyboardInterrupt, Terminated)
+
+
+def out_of_memory(error):
+    """Whether memory ran out, the computer's or a GPU's; errors of libraries by name, since an import takes seconds."""
+    name = type(error).__name__
+    return isinstance(error, MemoryError) or name == "ResourceExhaustedError" or (
+        name in LIBRARIES and any(words in str(error) for words in SPENT))
+
+
+@contextlib.contextmanager
+def within_memory(less):
+    """ResourceError instead of what is raised inside where memory runs out; less(): when, and what would take less."""
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise ResourceError(f"memory ran out {less()}.") from error
 
 
 class Interrupts:
@@ -140,9 +160,6 @@ def guarded(command, arguments=None):
         return 0
     except Interrupted as stop:
         return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
-    except MemoryError:
-        print("error: memory ran out; try a smaller --batch-size or --size.", file=sys.stderr)
-        return ResourceError.code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -154,4 +171,11 @@ def guarded(command, arguments=None):
         print(f"error: {place}: {error.strerror or error}; " + (
             "free some space and run again." if full else "check that it exists and may be read or written."),
             file=sys.stderr)
+        return ResourceError.code
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        if debug:
+            traceback.print_exc()
+        print("error: memory ran out; try a smaller --batch-size or --size.", file=sys.stderr)
         return ResourceError.code

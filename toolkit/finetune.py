@@ -129,7 +129,8 @@ def carried_out(chosen, run, ticket, began, samples=None):
                 began, samples = began + waited, None  # neither budget nor list is of the time before
             run.note(device=device.use(chosen.device, chosen.devices))
             with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
-                ended = work(chosen, samples or look.listed(chosen), store, run, progress, began)
+                with errors.within_memory(lambda: lighter(chosen, progress.phase)):
+                    ended = work(chosen, samples or look.listed(chosen), store, run, progress, began)
             run.checkpoint.unlink(missing_ok=True)  # up to hundreds of megabytes, and nothing is left to go on with
             run.finish("finished", f"done; tuning ended: {ended}" if ended else "done")
         except (*errors.Interrupted, errors.Stopped):
@@ -139,6 +140,14 @@ def carried_out(chosen, run, ticket, began, samples=None):
         finally:
             progress.close()
     return run.folder
+
+
+def lighter(chosen, phase):
+    """When memory ran out and what would take less, in words."""
+    if phase == "tune" and chosen.batch_size > 1:
+        return (f"in tuning with --batch-size {chosen.batch_size}; try --batch-size {chosen.batch_size // 2}, "
+                "or a smaller --size")
+    return f"with --size {chosen.size}; try a smaller one"
 
 
 def main(arguments):

@@ -5,7 +5,8 @@ import pytest
 
 from tests.acceptance import runs
 from toolkit import artifact, backbones
-from toolkit.training import thaw
+from toolkit.features import executor
+from toolkit.training import loop, thaw
 
 FILES = {"run.json", "events.jsonl", "status.json", "log.txt", "manifest.csv", "predictions.csv", "metrics.json",
          "doctor.json", "thumbnails.zip", "report.html", "model_card.md", "figures", "model.keras", "model.json",
@@ -95,6 +96,22 @@ def test_D2_a_loss_that_is_not_finite_ends_with_5_and_the_best_finite_model(tmp_
     assert "Tuning ended early" in runs.told(folder)
     for row in runs.rows(folder / "predictions.csv"):
         assert sum(float(row[f"p_{name}"]) for name in runs.CLASSES) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("room, name, kind, words", [
+    (loop, "one_epoch", "ResourceExhaustedError", ("in tuning with --batch-size 16; try --batch-size 8",)),
+    (executor, "forward", "XlaRuntimeError", ("with --size 32; try a smaller one",))])
+def test_E5_a_gpu_whose_memory_runs_out_ends_the_run_with_4_and_what_takes_less(
+        tmp_path, capsys, monkeypatch, data, deep, room, name, kind, words):
+    def full(*given, **more):
+        raise type(kind, (Exception,), {})("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
+
+    monkeypatch.setattr(room, name, full)
+    folder = tmp_path / "run"
+    assert runs.tune(data, *deep, "--cache-dir", tmp_path / "store", "--run-dir", folder) == 4
+    said = runs.refused(capsys, "memory ran out", *words)
+    facts = runs.read(folder / "run.json")
+    assert facts["state"] == "failed" and said == f"error: {facts['message']}\n"
 
 
 def test_D5_a_class_missing_in_validation_is_a_dash_and_breaks_no_choice(tmp_path, data, deep):
