@@ -198,3 +198,13 @@ def test_the_gain_in_log_loss_has_the_error_of_its_groups():
     rows, groups = np.repeat(np.arange(120), 4), np.repeat(np.arange(120), 4)
     copied = comparison.gain(truth[rows], p[rows], flat[rows], groups)
     assert copied == {"value": pytest.approx(found["value"]), "error": pytest.approx(found["error"])}
+
+
+@pytest.mark.parametrize("groups, enough", [(1, False), (4, False), (5, True)])
+def test_D5_few_groups_leave_the_error_of_a_gain_undefined(groups, enough):
+    truth = np.array([0, 1] * 20)
+    sure, unsure = 0.05 + 0.9 * np.eye(2)[truth], 0.3 + 0.4 * np.eye(2)[truth]
+    found = comparison.gain(truth, sure, unsure, [i % groups for i in range(40)])
+    assert found["value"] > 0 and (found["error"] is not None) == enough and ("reason" in found) != enough
+    alone = comparison.gain(truth[:groups], sure[:groups], unsure[:groups])
+    assert (alone["error"] is not None) == enough

@@ -291,7 +291,8 @@ def choose(case, net, logits, tuned, plan):
     """The tuned model where validation says it beats the probe, else the probe, put back into `net`.
 
     Both are calibrated on the validation pictures first. The tuned one must lower their log-loss by more than one
-    standard error of the paired difference (Breiman et al. 1984, the rule that prefers the simpler model).
+    standard error of the paired difference (Breiman et al. 1984, the rule that prefers the simpler model). Where too
+    few pictures are independent for such an error, nothing is proven.
     """
     from toolkit.evaluation import calibration, comparison
     from toolkit.training import stages
@@ -304,13 +305,15 @@ def choose(case, net, logits, tuned, plan):
     probabilities = [calibration.softmax(logits[name][rows], calibration.temperature(logits[name][rows], truth))
                      for name in ("tuned", "probe")]
     gain = comparison.gain(truth, *probabilities, groups=case.groups("validation"))
-    if gain["value"] > gain["error"]:
+    if gain["error"] is not None and gain["value"] > gain["error"]:
         return Kept(tuned.stage, "tuned", f"The model tuned down to {tuned.stage} is kept: its validation log-loss is "
                     f"{gain['value']:.3f} below the probe's, more than one standard error ({gain['error']:.3f}).", gain)
     stages.restore(net.model, tuned.began)
+    doubt = (f"too few validation pictures are independent to tell that from chance ({gain['reason']})."
+             if gain["error"] is None else
+             f"less than one standard error ({gain['error']:.3f}) below the probe's is no proof.")
     return Kept("probe", "probe", f"The probe is kept: tuning down to {tuned.stage} changed the validation log-loss by "
-                f"{-gain['value']:+.3f}; less than one standard error ({gain['error']:.3f}) below the probe's is no "
-                "proof.", gain)
+                f"{-gain['value']:+.3f}; {doubt}", gain)
 
 
 def at_hand(chosen, say):
