@@ -33,10 +33,10 @@ def page(found):
     if len(found.parts) > 1:
         part = address.chosen(st.segmented_control, "Part", list(found.parts), "part", part, required=True,
                               format_func=PARTS.get)
-    block, (unit, count) = found.metrics[part], words.units(found.metrics[part])
+    block = found.metrics[part]
     tiles(block)
     kind = "" if found.evaluated else f"{PARTS[part].lower()} "
-    st.caption(f"{block['n']:,} {kind}pictures; 95 % intervals from resampling {count:,g} {unit}. " + (
+    st.caption(f"{block['n']:,} {kind}pictures; 95 % intervals from resampling {words.resampled(block)}. " + (
         AFTERWARDS if found.evaluated else ONCE if part == "test" else CHOSEN_BY))
     beside(found, part)
     model_kept(found)

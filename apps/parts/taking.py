@@ -5,7 +5,7 @@ import streamlit as st
 from apps.parts import deleting, frame
 from apps.parts.plain import plain
 from toolkit.quantities import size_in_words
-from toolkit.runs import snippet
+from toolkit.report import snippet
 
 FILES = (("model.keras", ":material/deployed_code:"), ("model.json", ":material/data_object:"))
 

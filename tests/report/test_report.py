@@ -157,9 +157,11 @@ def test_I4_hostile_names_are_text_in_the_report():
 
 def test_I4_hostile_names_are_text_in_the_card():
     text = card.text(facts(HOSTILE, title=HOSTILE[1], decision="- " + HOSTILE[0]))
-    for line in text.splitlines():
+    before, code, after = text.split("```")
+    assert code == card.text(facts(HOSTILE[::-1])).split("```")[1]  # the lines are the same whatever the names are
+    for line in (before + after).splitlines():
         bare = re.sub(r"\\.", "", line)
-        if not line.startswith(("print(", "pixels", "model", "import", "from", "> ", "```")):
+        if not line.startswith("> "):
             assert not re.search(r"[<`\[\]*]|!\[|www\.|://", bare), line
     tables = [line for line in text.splitlines() if line.startswith("|")]
     widths = {len(re.sub(r"\\.", "", line).split("|")) - 2 for line in tables}
@@ -223,10 +225,39 @@ def test_what_is_left_without_known_test_pictures_is_said():
 
 
 def test_groups_are_named_where_there_are_any():
-    with_groups = facts(groups=np.arange(60) // 3)
-    assert "60 test pictures never used in training (20 groups)" in words.verdict(with_groups)
-    assert not any("No groups were given" in sentence for sentence in words.caveats(with_groups))
-    assert any("No groups were given" in sentence for sentence in words.caveats(facts()))
+    given = {"named": 20, "parted": 0, "without": 0}
+    with_groups = facts(groups=np.arange(60) // 3) | {"groups": given}
+    assert "60 test pictures never used in training (20 of them independent)" in words.verdict(with_groups)
+    said = " ".join(words.caveats(with_groups))
+    assert "No groups were given" not in said and "none of 20 stands in more than one part." in said
+    assert "only 20 independent pictures" in said and "resampling 20 independent units: pictures of one group" in said
+    for text in (Reader(page.render(with_groups, {})).text, card.text(with_groups).replace("\\", "")):
+        assert "20 independent units (pictures of one group, and copies and near duplicates" in text
+
+
+def test_copies_in_the_test_part_are_no_groups():
+    copies = facts(groups=np.minimum(np.arange(60), 57)) | {"groups": {"named": 0, "parted": 0, "without": 180}}
+    said = " ".join(words.caveats(copies))
+    assert "No groups were given" in said and "part." not in said and "58 independent units" in said
+    assert "60 test pictures never used in training (58 of them independent)" in words.verdict(copies)
+    assert all("No groups were given" in text for text in (page.render(copies, {}), card.text(copies)))
+
+
+def test_groups_of_one_test_picture_each_were_given():
+    said = " ".join(words.caveats(facts() | {"groups": {"named": 90, "parted": 0, "without": 0}}))
+    assert "No groups" not in said and "none of 90 stands in more than one part." in said and "units" not in said
+
+
+@pytest.mark.parametrize("groups, more, said", [
+    ((9, 2, 0), {}, "2 of 9 stand in more than one part, as in the split that came with"),
+    ((9, 0, 3), {}, "; 3 pictures have none: if some show one patient, plant or lot, they"),
+    ((9, 0, 0), {"part": "pictures"}, "Groups were given: 9 among the measured pictures."),
+    ((0, 0, 9), {"part": "pictures"}, "otherwise the intervals are too narrow")])
+def test_what_became_of_groups_is_said_as_it_is(groups, more, said):
+    groups = dict(zip(("named", "parted", "without"), groups))
+    found = words.caveats(facts(**more) | {"groups": groups})
+    assert sum(said in sentence for sentence in found) == 1
+    assert any("none of" in sentence for sentence in found) == (not more and not groups["parted"])
 
 
 def test_the_least_facts_make_a_report_and_a_card():

@@ -189,11 +189,29 @@ def test_limits_come_from_the_facts(run, tmp_path):
     said = " ".join(results.knowledge(found))
     counts = found.answers.counts["train"]
     assert f"It learnt from {sum(counts.values())} pictures" in said and "these 3 classes and no other" in said
-    assert "Fewer than 20 training pictures" in said and "resampling groups" in said
-    assert "independent groups were tested" in results.small(found)
+    assert "Fewer than 20 training pictures" in said and "by resampling" in said
+    assert "No groups were given" not in said and "none of 30 stands in more than one part" in said
+    assert results.small(found).startswith("Only 6 independent pictures")
     large = results.read(make_runs.finished(tmp_path, "large", n=1200, groups=False))
     assert results.small(large) == "" and "No groups were given" in " ".join(results.knowledge(large))
     assert "Fewer than" not in " ".join(results.knowledge(large))
+
+
+def test_copies_are_no_groups_and_groups_of_one_test_picture_are_some(run, tmp_path):
+    def unit(name):
+        return lambda facts: facts["test"]["interval"].update(unit=name)
+
+    copies = results.read(changed(make_runs.finished(tmp_path, "copies", groups=False), "metrics.json", unit("group")))
+    assert "No groups were given" in (said := " ".join(results.knowledge(copies))) and "more than one part" not in said
+    assert "No groups were given" not in " ".join(results.knowledge(results.read(changed(run, "metrics.json",
+                                                                                         unit("picture")))))
+
+
+def test_groups_in_several_parts_are_told(run):
+    text = (run / "manifest.csv").read_text("utf-8-sig")
+    (run / "manifest.csv").write_text(text.replace("patient 01", "patient 04"), "utf-8-sig")
+    said = " ".join(results.knowledge(results.read(run)))
+    assert "1 of 29 stands in more than one part" in said and "none of" not in said
 
 
 def evaluated(root, name):

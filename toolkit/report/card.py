@@ -37,7 +37,6 @@ def text(facts):
     metrics, test = facts["metrics"], facts["metrics"]["test"]
     probe = metrics.get("probe", {}).get("test", {})
     majority = metrics.get("baseline", {}).get("majority", {})
-    unit, count = words.units(test)
     scores = _table(["Score", "Model", "Probe", "Majority"], [
         [row[0], _cell(test[name]), _cell(probe.get(name)), _cell(majority.get(name))]
         for name, row in words.SCORES.items() if name in test])
@@ -52,12 +51,13 @@ def text(facts):
     blocks = [
         [f"# {escaped(facts['title'])}"], warnings, [escaped(words.verdict(facts))],
         ["## Scores"],
-        [f"{test['n']} test pictures, used once; 95 % intervals from resampling {count} {unit}."], scores,
+        [f"{test['n']} test pictures, used once; 95 % intervals from resampling {words.resampled(test)}."],
+        scores,
         ["## Classes"], classes, ["## Data"], counts, _list(facts.get("skipped")),
         [f"- {escaped(row['sentence'])}" for row in facts.get("findings") or []],
         ["## What was done"], [escaped(facts["decision"])] if facts.get("decision") else [],
         _list(facts.get("network")), ["## Limits"], [f"- {escaped(sentence)}" for sentence in words.caveats(facts)],
-        ["## Use"], ["```python", words.usage(facts), "```"],
+        ["## Use"], ["```python", words.usage(facts), "```", "", words.READ],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 

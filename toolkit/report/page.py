@@ -11,6 +11,8 @@ The facts, of which only title, classes and metrics with a test block must be th
     probe_loss                float, the probe's validation loss, counted as in the history
     findings, about, picture  as in report.findings
     counts                    {part: {class: pictures}}
+    groups                    {"named": how many the data name, "parted": how many of them stand in several parts,
+                              "without": pictures that have none}
     skipped, converted        {reason: pictures}: left out; changed on reading
     mistakes                  [{"path", "label", "predicted", "probability" 0..1, "thumbnail" uint8 (h, w, 1 or 3)}],
                               worst first
@@ -121,7 +123,8 @@ def view(facts, drawings):
         "known": words.without_copies(facts),
         "random": words.random_weights(facts), "caveats": words.caveats(facts),
         "arithmetic": words.arithmetic(facts), "folds": words.folds(facts), "usage": words.usage(facts),
-        "tiles": tiles, "rows": rows, "columns": columns, "unit": words.units(test), "class_scores": words.CLASS_SCORES,
+        "tiles": tiles, "rows": rows, "columns": columns, "resampled": words.resampled(test),
+        "class_scores": words.CLASS_SCORES,
         "matrix": _matrix(facts), "confusions": words.confusions(facts), "mistakes": mistakes, "wrong": wrong,
         "findings": findings.view(facts, PICTURES, SHOWN),
         "figures": {name: {"svg": Markup(figures.inline(svg, name, TITLES[name][0])), "title": TITLES[name][0],

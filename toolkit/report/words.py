@@ -6,6 +6,7 @@ The dict of facts is described in `page.py`. Everything here is plain text; page
 import math
 
 from toolkit.errors import plain
+from toolkit.report import snippet
 
 # name in metrics.json: title, what it means
 SCORES = {
@@ -20,9 +21,12 @@ SCORES = {
 }
 CLASS_SCORES = {"recall": "Sensitivity (recall)", "specificity": "Specificity", "precision": "Precision", "f1": "F1",
                 "roc_auc": "ROC AUC"}
+NAMES = 'json.load(open("model.json", encoding="utf-8"))["classes"]'  # of a snippet: they may hold anything
+READ = "For pictures of 8 bits a channel, without transparency or colour profile; python -m toolkit.predict reads all."
 NONE = "–"
 FEW = 10  # test pictures of a class below which its own scores say little
 SMALL = 100  # independent test units below which every interval is wide
+TOGETHER = "pictures of one group, and copies and near duplicates that were found, count as one"
 UNEVEN = 5  # biggest over smallest class from which accuracy flatters
 
 
@@ -64,9 +68,15 @@ def quoted(names, most=3):
 
 
 def units(block):
-    """What was resampled: "pictures" or "groups", and how many."""
+    """(number of independent units that were resampled, whether any holds several pictures)."""
     interval = block.get("interval", {})
-    return ("groups" if interval.get("unit") == "group" else "pictures"), interval.get("units", block.get("n", 0))
+    return int(interval.get("units", block.get("n", 0))), interval.get("unit") == "group"
+
+
+def resampled(block):
+    """What was resampled: "60 pictures", or "20 independent units (...)" with what makes one."""
+    count, bundled = units(block)
+    return f"{count:,} independent units ({TOGETHER})" if bundled else f"{count:,} pictures"
 
 
 def verdict(facts):
@@ -74,9 +84,9 @@ def verdict(facts):
     metrics, classes = facts["metrics"], facts["classes"]
     test = metrics["test"]
     auc, right = test.get("roc_auc", {}), test.get("accuracy", {})
-    unit, count = units(test)
+    count, bundled = units(test)
     what = facts.get("part") or f"test picture{'' if test['n'] == 1 else 's'} never used in training"
-    part = f"{test['n']} {what}" + (f" ({count} groups)" if unit == "groups" else "")
+    part = f"{test['n']} {what}" + (f" ({count} of them independent)" if bundled else "")
     if auc.get("value") is None:
         said = (f"the ranking of the classes cannot be scored ({auc.get('reason', 'not measured')}), and the model "
                 f"answers {percent(right.get('value'))} of all pictures correctly")
@@ -157,10 +167,11 @@ def arithmetic(facts):
 def caveats(facts):
     """What a reader must know before relying on the figures: a list of sentences."""
     test, classes = facts["metrics"]["test"], facts["classes"]
-    unit, count = units(test)
+    count, bundled = units(test)
     found = []
     if count < SMALL:
-        found.append(f"The test part holds only {count} independent {unit}: read the intervals, not the values.")
+        found.append(f"The test part holds only {count} independent picture{'' if count == 1 else 's'}: read the "
+                     "intervals, not the values.")
     rare = [name for name in classes if test.get("per_class", {}).get(name, {}).get("n", FEW) < FEW]
     if rare:
         found.append(f"Fewer than {FEW} test pictures of {quoted(rare)}: scores of so few pictures say little.")
@@ -170,11 +181,9 @@ def caveats(facts):
     if sizes and min(sizes) and max(sizes) >= UNEVEN * min(sizes):
         found.append(f"The biggest class has {max(sizes) / min(sizes):.0f} times the pictures of the smallest: "
                      "accuracy flatters here, balanced accuracy and the scores of each class do not.")
-    if unit == "pictures":
-        found.append("No groups were given. If several pictures show one patient, plant or lot, name the group column: "
-                     "otherwise they may stand on both sides of the split and every score here is too good.")
-    else:
-        found.append("Pictures of one group were kept in one part, and intervals were made by resampling groups.")
+    found.append(grouping(facts))
+    if bundled:
+        found.append(f"Intervals were made by resampling {count} independent units: {TOGETHER}.")
     found.append("Intervals show the chance in which pictures were tested, not that of another training run.")
     found.append("The figures hold for pictures taken like these. Another device, site or season can change them; "
                  "measure again on such pictures before use.")
@@ -182,16 +191,31 @@ def caveats(facts):
     return found
 
 
+def grouping(facts):
+    """Whether groups were given, and whether the parts keep them whole, as a sentence."""
+    groups, outside = facts.get("groups") or {}, "part" in facts
+    named, parted, without = (groups.get(name, 0) for name in ("named", "parted", "without"))
+    harm = ("the intervals are too narrow, and nobody can say whether the model learnt from some of them" if outside
+            else "they may stand on both sides of the split and every score here is too good")
+    if not named:
+        return ("No groups were given. If several pictures show one patient, plant or lot, name the group column: "
+                f"otherwise {harm}.")
+    if parted:
+        return (f"Groups were given, and {parted} of {named} {'stands' if parted == 1 else 'stand'} in more than one "
+                "part, as in the split that came with the data: the scores may be better than the truth.")
+    said = (f"Groups were given: {named} among the measured pictures" if outside else
+            f"Groups were given, and none of {named} stands in more than one part")
+    rest = f"; {without} {'picture has' if without == 1 else 'pictures have'} none: if some show one patient, plant or "
+    return said + (f"{rest}lot, {harm}." if without else ".")
+
+
 def usage(facts):
-    """Five lines of Python that use model.keras without this package."""
+    """Lines of Python that use model.keras without this package, on what the run measured: right for what READ says."""
     network = facts.get("network", {})
-    size, mode = network.get("size", 224), "L" if network.get("channels", 3) == 1 else "RGB"
-    last = "[None, ..., None]" if mode == "L" else "[None]"
-    return (f'import json, keras, numpy as np\n'
-            f'from PIL import Image\n'
-            f'model = keras.saving.load_model("model.keras")\n'
-            f'pixels = np.asarray(Image.open("picture.png").convert("{mode}").resize(({size}, {size}))){last}\n'
-            f'print(dict(zip(json.load(open("model.json"))["classes"], model.predict(pixels)[0])))')
+    size = network.get("size", 224)
+    wanted = {"height": size, "width": size, "channels": network.get("channels", 3),
+              "resize": network.get("resize", "squash")}
+    return "import json\n" + snippet.python({"input": wanted}, "model.keras", "picture.png", NAMES)
 
 
 def confusions(facts, most=20):

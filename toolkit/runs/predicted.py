@@ -24,7 +24,8 @@ class Answers:
 
     table: DataFrame with split, path, label, predicted, sha256, group, key (16 characters, "" where the picture is not
     known) and id (the key, told apart where one picture stands there twice). truth, answer: int (n,), numbers of
-    `classes`; probabilities: float (n, k). counts: {part: {class: pictures}} of the manifest, train among them.
+    `classes`; probabilities: float (n, k). counts: {part: {class: pictures}} of the manifest, train among them; named:
+    its groups, as report.page has them.
     """
 
     classes: tuple
@@ -33,6 +34,7 @@ class Answers:
     answer: np.ndarray
     probabilities: np.ndarray
     counts: dict
+    named: dict
 
     def __len__(self):
         return len(self.truth)
@@ -118,7 +120,7 @@ def joined(answered, known, classes):
     import pandas
 
     columns, truth, answer, probabilities = predictions(answered[0], classes)
-    facts, counts = manifest(known[0]) if known else ({}, Counter())
+    facts, counts, sides = manifest(known[0]) if known else ({}, Counter(), {})
     shas, groups = zip(*(facts.get(path, ("", "")) for path in columns["path"])) if len(truth) else ((), ())
     keys = [sha[:16] for sha in shas]
     table = pandas.DataFrame({**columns, "sha256": shas, "group": groups, "key": keys}, dtype=object)
@@ -129,7 +131,13 @@ def joined(answered, known, classes):
     table["id"] = marks
     counts = {part: {name: counts[part, written(name)] for name in classes} for part in ("train", *reversed(PARTS))}
     return Answers(classes, table, truth, answer, probabilities,
-                   {part: sizes for part, sizes in counts.items() if any(sizes.values())})
+                   {part: sizes for part, sizes in counts.items() if any(sizes.values())}, grouped(facts, sides))
+
+
+def grouped(facts, sides):
+    """{"named", "parted", "without"}: numbers of groups, of those in several parts, and of pictures without one."""
+    return {"named": len(sides), "parted": sum(len(parts) > 1 for parts in sides.values()),
+            "without": sum(not group for _, group in facts.values())}
 
 
 def predictions(path, classes):
@@ -167,11 +175,10 @@ def check(path, columns, told, probabilities):
 
 
 def manifest(path):
-    """({path: (sha256, group)}, Counter of (part, label)) of a manifest.csv; both empty where it lacks such columns.
-
-    UntrustedError where it is damaged.
+    """({path: (sha256, group)}, Counter of (part, label), {group: its parts}) of a manifest.csv; all empty where it
+    lacks such columns. UntrustedError where it is damaged.
     """
-    table, facts, counts = tables.rows(path), {}, Counter()
+    table, facts, counts, sides = tables.rows(path), {}, Counter(), {}
     header = next(table)
     wanted = ("path", "sha256", "group", "split", "label")
     if set(wanted) <= set(header):
@@ -180,7 +187,9 @@ def manifest(path):
             name, sha, group, part, label = (row[i] for i in at)
             facts[name] = (sha if DIGEST.fullmatch(sha) else "", group)
             counts[part, label] += 1
-    return facts, counts
+            if group:
+                sides.setdefault(group, set()).add(part)
+    return facts, counts, sides
 
 
 def written(name):

@@ -62,7 +62,7 @@ def read(folder, command="finetune"):
     except UntrustedError:
         findings = ()
     facts = {"classes": list(measured["classes"]), "metrics": measured, "network": {"random": random(folder)},
-             "counts": answered.counts, "decision": measured["why"]}
+             "counts": answered.counts, "groups": answered.named, "decision": measured["why"]}
     evaluated = command == "evaluate" or "probe" not in measured
     return Results(facts | ({"part": BROUGHT} if evaluated else {}), answered, findings, evaluated)
 
@@ -85,10 +85,11 @@ def warnings(results):
 
 def small(results):
     """A word about a test part that is too small to say much, or ""."""
-    unit, count = words.units(results.metrics["test"])
+    count, _ = words.units(results.metrics["test"])
     if count >= words.SMALL:
         return ""
-    return f"Only {count:g} independent {unit} were tested: read the intervals, not the values."
+    return (f"Only {count} independent {'picture was' if count == 1 else 'pictures were'} tested: read the intervals, "
+            "not the values.")
 
 
 def knowledge(results):

@@ -248,7 +248,7 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
         "predictions": {part: (case.truth(part), probabilities[case.rows[part]]) for part in MEASURED},
         "curves": operating.curves(case.truth("test"), probabilities[case.rows["test"]], case.classes),
         "history": tuned.history, "probe_loss": tuned.loss_before, "counts": case.counts(),
-        **advise.shown(case, chosen.resize),
+        "groups": grouped(case.samples.rows), **advise.shown(case, chosen.resize),
         "skipped": case.samples.skipped | ({"cannot be read": len(case.samples.unreadable)}
                                            if case.samples.unreadable else {}),
         "converted": {note: notes.count(note) for note in sorted(set(notes))},
@@ -274,6 +274,12 @@ def remarks(chosen, tuned, run):
     if 1 in tuned.views.values() and chosen.augment != "none":
         more = learn.unvaried(several=run.facts["views"]["kept"] == 1 and chosen.epochs != 1)
         yield f"One view of a picture was kept: {more}."
+
+
+def grouped(rows):
+    """What report.page wants to know of the groups that the rows name."""
+    sides = rows[rows["group"] != ""].groupby("group")["split"].nunique()
+    return {"named": len(sides), "parted": int((sides > 1).sum()), "without": int((rows["group"] == "").sum())}
 
 
 def mistakes(case, task, probabilities):

@@ -1,6 +1,7 @@
 """The lines that use a model elsewhere make of a picture what the toolkit makes of it."""
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from toolkit.pixels import decode, resize
-from toolkit.runs import snippet
+from toolkit.report import snippet, words
 
 SIZE = 24
 
@@ -51,6 +52,23 @@ def test_a_turned_photograph_is_turned(tmp_path, asked):
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     exec(snippet.python(facts(3, "squash"), "model.keras", str(tmp_path / "a.png")), {})
     assert np.array_equal(asked[1][0], resize.fit(np.rot90(pixels, -1), SIZE, 3, "squash"))
+
+
+@pytest.mark.parametrize("rule", resize.RULES)
+@pytest.mark.parametrize("channels", (1, 3))
+@pytest.mark.parametrize("name, turned", [("a.png", None), ("a.jpg", None), ("a.jpg", 6), ("a.jpg", 5)])
+def test_the_lines_of_the_report_measure_what_the_run_did(tmp_path, monkeypatch, asked, rule, channels, name, turned):
+    monkeypatch.chdir(tmp_path)
+    exif, pixels = Image.Exif(), np.random.default_rng(0).integers(0, 256, (9, 14, 3), "uint8")
+    exif[0x0112] = turned or 1
+    Image.fromarray(pixels).resize((420, 270)).save(name, exif=exif)  # much is averaged
+    Path("picture.png").write_bytes(Path(name).read_bytes())          # what a file is called says nothing
+    Path("model.json").write_text('{"classes": ["é", "b"]}', "utf-8")
+    network = {"size": SIZE, "channels": channels, "resize": rule}
+    exec(words.usage({"network": network}), {})
+    found = asked[1][0].astype(int)
+    assert np.array_equal(found, resize.fit(decode.decode(Path(name)).pixels, SIZE, channels, rule))
+    assert asked[0] == "model.keras"
 
 
 @pytest.mark.parametrize("wrong", [{"width": 9}, {"channels": 2}, {"resize": "stretch"}])

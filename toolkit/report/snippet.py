@@ -21,11 +21,12 @@ ASKED = ("probabilities = model.predict(pixels[None])[0]",
          "print(dict(zip(CLASSES, probabilities.tolist())))")
 
 
-def python(facts, path, picture="new.png"):
+def python(facts, path, picture="new.png", names=None):
     """Lines that give the probabilities of a picture by the .keras file `path`; facts: those of model.json.
 
-    They are right for pictures of 8 bits a channel without transparency or colour profile. Raises ValueError where
-    the input is none that pictures are made for.
+    names: an expression for the classes, where they are not to stand in the lines. The lines are right for pictures of
+    8 bits a channel without transparency or colour profile. Raises ValueError where the input is none that pictures are
+    made for.
     """
     wanted = facts["input"]
     size, channels, rule = wanted["height"], wanted["channels"], wanted["resize"]
@@ -34,5 +35,6 @@ def python(facts, path, picture="new.png"):
     array = "picture" if channels == 3 else "picture.convert('L')"
     lines = (*OPENED, *FITS[rule], f"pixels = np.asarray({array}){'' if channels == 3 else '[..., None]'}",
              *(EDGES if rule == "pad" else ()), *ASKED)
-    given = {"SIZE": size, "MODEL": repr(str(path)), "PICTURE": repr(picture), "CLASSES": list(facts["classes"])}
+    given = {"SIZE": size, "MODEL": repr(str(path)), "PICTURE": repr(picture),
+             "CLASSES": names or list(facts["classes"])}
     return "\n".join(re.sub("|".join(given), lambda found: str(given[found[0]]), line) for line in lines)
