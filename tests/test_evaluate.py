@@ -9,6 +9,8 @@ import pytest
 
 from tests.acceptance import runs
 from toolkit import errors, evaluate
+from toolkit.data import edits
+from toolkit.runs import results
 
 
 def digest(path):
@@ -106,9 +108,56 @@ def test_A9_pictures_of_the_training_in_other_files_are_known_while_the_store_ha
     assert "test_without_copies" not in runs.read(tmp_path / "fresh" / "metrics.json")
 
 
-def darker(source, target):
+def decide(folder, *decisions):
+    """Edits beside the data `folder`: (path, action, value); a path that begins with ! names other bytes."""
+    lines = []
+    for path, action, value in decisions:
+        sha = digest(folder / path) if not path.startswith("!") else "0" * 64
+        lines.append(edits.line(edits.Edit(path.removeprefix("!"), sha, action, value)))
+    (folder / edits.NAME).write_text("".join(lines), "utf-8")
+
+
+def test_edits_that_give_a_class_the_model_lacks_are_refused_before_anything_is_made(trained, others, tmp_path, capfd):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    decide(folder, ("red/0.png", "relabel", "purple"), ("red/1.png", "relabel", "blue"))
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "out") == 3
+    said = capfd.readouterr().err
+    assert said.startswith("error: The edits give classes that the model does not know: 'purple'; it knows 'blue', ")
+    assert not (tmp_path / "out").exists()
+    decide(folder, ("red/0.png", "relabel", "purple"), ("red/0.png", "exclude", ""), ("!red/2.png", "relabel", "pink"))
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "out") == 0  # what is left out or changed has no class
+    assert runs.read(tmp_path / "out" / "metrics.json")["test"]["n"] == 23
+
+
+def test_edits_in_another_spelling_are_merged_where_that_is_asked(trained, others, tmp_path, capfd):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    decide(folder, ("red/0.png", "relabel", "Blue"))
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "refused") == 3
+    assert "'Blue' (like 'blue'); it knows" in (said := capfd.readouterr().err) and "--merge-case" in said
+    assert not (tmp_path / "refused").exists()
+    assert measure(trained[0], folder, "--merge-case", "--run-dir", tmp_path / "out") == 0
+    rows = {row["path"]: row["label"] for row in runs.rows(tmp_path / "out" / "manifest.csv")}
+    assert rows["red/0.png"] == "blue" and "Class 'Blue' is taken for 'blue'." in (
+        tmp_path / "out" / "doctor.json").read_text()
+
+
+def test_edits_of_one_class_alone_are_applied(trained, others, tmp_path, capfd):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others / "red", folder / "red")
+    decide(folder, ("red/0.png", "exclude", ""))
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "out") == 0
+    measured = runs.read(tmp_path / "out" / "metrics.json")["test"]
+    assert measured["n"] == 7 and measured["roc_auc"]["value"] is None and measured["per_class"]["red"]["n"] == 7
+    decide(folder, *[(f"red/{i}.png", "exclude", "") for i in range(8)])
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "none") == 3
+    assert "The edits leave no picture: take some of them back." in capfd.readouterr().err
+
+
+def darker(source, target, share=0.85):
     """The same scene with less light, in another file."""
-    runs.Image.fromarray((np.asarray(runs.Image.open(source)) * 0.85).astype(np.uint8)).save(target)
+    runs.Image.fromarray((np.asarray(runs.Image.open(source)) * share).astype(np.uint8)).save(target)
 
 
 def test_A9_scenes_of_the_training_are_known_though_no_pixel_is_the_same(trained, others, tmp_path, capfd):
@@ -143,6 +192,21 @@ def test_A9_scenes_that_only_the_new_pictures_share_are_not_the_trainings(traine
     assert measure(trained[0], folder, "--run-dir", tmp_path / "out") == 0
     assert not [check for check, severity in found(tmp_path / "out") if "seen in training" in check]
     assert "test_without_copies" not in runs.read(tmp_path / "out" / "metrics.json")
+
+
+def test_pictures_of_one_scene_are_resampled_as_one(trained, others, tmp_path, capfd):
+    folder = tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    for number in range(3):
+        darker(folder / "red" / "0.png", folder / "red" / f"again {number}.png", 0.9 - 0.1 * number)
+    darker(folder / "blue" / "1.png", folder / "blue" / "again.png")
+    assert measure(trained[0], folder, "--run-dir", tmp_path / "out") == 0
+    measured = runs.read(tmp_path / "out" / "metrics.json")
+    assert measured["test"]["n"] == 28
+    assert {name: measured["test"]["interval"][name] for name in ("unit", "units")} == {"unit": "group", "units": 24}
+    said = found(tmp_path / "out")["near duplicates", "warning"]["sentence"]
+    assert said.startswith("6 pictures of 28 show the same") and "2 scenes in all" in said
+    assert said.endswith("and are resampled as one for the intervals.") and said in capfd.readouterr().out
 
 
 def test_A10_groups_of_the_training_are_pointed_out(trained, tmp_path, others, capfd):
@@ -254,6 +318,36 @@ def test_edits_beside_the_test_data_are_honoured(trained, others, tmp_path):
     assert runs.read(tmp_path / "run" / "metrics.json")["test"]["n"] == 23
     assert runs.tune(trained[1], *given, "--edits", "none", "--run-dir", tmp_path / "all") == 0
     assert runs.read(tmp_path / "all" / "metrics.json")["test"]["n"] == 24
+
+
+def test_edits_that_give_the_test_data_a_class_of_their_own_are_refused(trained, others, tmp_path, capfd):
+    weights, folder = trained[0].parent / "mine.safetensors", tmp_path / "data"
+    runs.shutil.copytree(others, folder)
+    decide(folder, ("red/0.png", "relabel", "Purple"), ("red/1.png", "relabel", "Blue"))
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", folder, "--probe-only")
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "refused") == 3
+    assert ("By the edits the test data have classes that the data do not have: 'Blue' (like 'blue'), 'Purple'; these "
+            "have 'blue', 'green', 'red'.") in capfd.readouterr().err
+    decide(folder, ("red/1.png", "relabel", "Blue"))
+    assert runs.tune(trained[1], *given, "--merge-case", "--run-dir", tmp_path / "run") == 0
+    rows = {row["path"]: row["label"] for row in runs.rows(tmp_path / "run" / "manifest.csv")}
+    assert rows["test-data/red/1.png"] == "blue" and set(rows.values()) == set(runs.CLASSES)
+
+
+def test_A6_D5_test_data_may_lack_classes_and_their_scores_are_undefined(trained, others, tmp_path, capfd):
+    weights, folder = trained[0].parent / "mine.safetensors", tmp_path / "data"
+    for name in runs.CLASSES[1:]:
+        runs.shutil.copytree(others / name, folder / name)
+    given = (*runs.SMALL, "--weights", weights, "--train-from", "head", "--test-data", folder)
+    assert runs.tune(trained[1], *given, "--run-dir", tmp_path / "run") == 0
+    measured = runs.read(tmp_path / "run" / "metrics.json")
+    assert measured["test"]["n"] == 16 and measured["test"]["roc_auc"]["value"] is None
+    assert measured["test"]["per_class"]["blue"]["n"] == 0 and measured["test"]["accuracy"]["low"] is not None
+    assert measured["validation"]["roc_auc"]["value"] is not None and "per_class" in measured["baseline"]["majority"]
+    assert "No test picture of 1 class: 'blue'" in capfd.readouterr().out
+    said = runs.told(tmp_path / "run")
+    assert "ROC AUC is not defined: class 'blue' has no picture in this part." in said
+    assert results.read(tmp_path / "run").metrics["test"]["per_class"]["blue"]["recall"]["reason"]
 
 
 def test_A9_A10_copies_and_patients_of_the_test_data_leave_training(trained, others, tmp_path, capfd):

@@ -17,15 +17,15 @@ from toolkit.progress import Progress
 from toolkit.run import Run
 from toolkit.training import device
 
-SHARES = {"read": 0.3, "look": 0.05, "near": 0.15, "score": 0.5}  # of the time
+SHARES = {"read": 0.3, "look": 0.05, "near": 0.1, "known": 0.1, "score": 0.45}  # of the time
 
 
-def work(chosen, model, facts, samples, store, run, progress):
+def work(chosen, model, facts, samples, decided, store, run, progress):
     """From listed pictures to scores with intervals."""
     from toolkit.steps import look, tell
     from toolkit.tasks import classification as task
 
-    case, alone = looked_at(chosen, facts, samples, store, run, progress)
+    case, alone = looked_at(chosen, facts, samples, decided, store, run, progress)
     probabilities = answers(model, case, progress)
     measured = scores_of(chosen, facts, case, probabilities, run)
     measured |= tell.without_copies(case, probabilities, alone, chosen)
@@ -37,30 +37,32 @@ def work(chosen, model, facts, samples, store, run, progress):
     tell_result(measured, facts, run)
 
 
-def looked_at(chosen, facts, samples, store, run, progress):
+def looked_at(chosen, facts, samples, decided, store, run, progress):
     """The pictures, all of them the test part, read as the model wants them -> (steps.look.Case, alone).
 
-    alone: mask (n,) of those that the model's own run does not know.
+    decided: the edits. alone: mask (n,) of those that the model's own run does not know.
     """
     from toolkit.data import splits
     from toolkit.doctor import checks
     from toolkit.pixels import frames
     from toolkit.pixels.depth import Depth
-    from toolkit.steps import known, look
+    from toolkit.steps import compare, known, look
     from toolkit.tasks import classification as task
 
     step = progress.start("read", f"Reading {len(samples)} pictures of {len(samples.classes)} classes.")
     wanted, depth = facts["input"], Depth(**facts["input"].get("depth") or {})
-    how, decided = (wanted["height"], wanted["channels"], wanted["resize"]), look.decisions(chosen)
-    samples, pixels = look.pictures(chosen, samples, store, step, depth, how, decided)
+    how = (wanted["height"], wanted["channels"], wanted["resize"])
+    samples, pixels = look.pictures(chosen, samples, store, step, depth, how, decided, fewest=1)
     rows = samples.rows
-    same = rows["sha256"], rows["fingerprint"], frames.files(rows["path"])
     rows["group"], notes = look.grouped(chosen, rows, samples.problems, 1, decided)
-    found = known.compared(rows, known.learnt(Path(chosen.model)), pixels, store, chosen.threads, progress)
+    thumbnails = compare.looks(pixels, store, progress).thumbnails
+    near = compare.near(thumbnails, pixels.keys, pixels.shelf, store, chosen.threads, progress)
+    same = rows["sha256"], rows["fingerprint"], frames.files(rows["path"]), near.keys()
+    rows["split"], rows["bound"] = "test", splits.bind(rows["group"], *same)
+    found = known.compared(rows, known.learnt(Path(chosen.model)), pixels, thumbnails, store, chosen.threads, progress)
     if chosen.strict and found.rows.any():
         raise DataError(found.findings[0].sentence)
-    findings = [*found.findings, *checks.examine(rows, samples.unreadable, samples.left_out, notes)]
-    rows["split"], rows["bound"] = "test", splits.bind(rows["group"], *same)
+    findings = [*found.findings, *checks.examine(rows, samples.unreadable, samples.left_out, notes, near=near)]
     return look.Case(samples, pixels, facts["classes"], task.encode(rows["label"], facts["classes"]),
                      np.full(len(rows), "test", object), findings, depth), ~found.rows
 
@@ -120,21 +122,31 @@ def evaluate(chosen):
 
 def measured_now(chosen, samples):
     """The folder of a run that measures, on a device that is free."""
-    from toolkit.data import external
     from toolkit.features.store import Store
 
     model, facts = artifact.load(Path(chosen.model))
-    samples = external.fitting(samples, facts["classes"], chosen.merge_case,
-                               "The data have classes that the model does not know", "it knows")
+    samples, decided = fitting(chosen, samples, facts["classes"])
     run = Run.create(chosen.run_dir and Path(chosen.run_dir), "evaluate", asdict(replace(chosen, run_dir=None)))
     with run, errors.Interrupts(run.say) as stop:
         progress = Progress(run, SHARES, stop)
         try:
             with Store(chosen.cache_dir, options.size(chosen.cache_limit), run.scratch, run.say) as store:
-                work(chosen, model, facts, samples, store, run, progress)
+                work(chosen, model, facts, samples, decided, store, run, progress)
         finally:
             progress.close()
     return run.folder
+
+
+def fitting(chosen, samples, classes):
+    """(samples, the edits of them), both with the model's `classes`. Raises DataError where they have others."""
+    from toolkit.data import external
+    from toolkit.steps import look
+
+    samples = external.fitting(samples, classes, chosen.merge_case,
+                               "The data have classes that the model does not know", "it knows")
+    decided, notes = external.fitting_edits(look.decisions(chosen), samples, classes, chosen.merge_case,
+                                            "The edits give classes that the model does not know", "it knows")
+    return replace(samples, problems=(*samples.problems, *notes)), decided
 
 
 def main(arguments):

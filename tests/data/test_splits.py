@@ -102,6 +102,18 @@ def test_A6_a_given_split_may_not_leave_a_class_out_of_train_or_test():
         splits.assign(labels, None, ["test"] * 30)
 
 
+def test_D5_a_given_test_part_may_lack_a_class_where_that_is_said():
+    labels = np.array(["a", "b"] * 10)
+    given = np.array(["train"] * 10 + ["test"] * 6 + ["validation"] * 4)
+    given[(labels == "b") & (given == "test")] = "train"
+    assert np.array_equal(splits.assign(labels, None, given, lacking=("test",)), given)
+    given[given == "validation"] = "train"
+    assert set(splits.assign(labels, None, given, lacking=("test",))[labels == "b"]) == {"train", "validation"}
+    given[labels == "b"] = "test"
+    with pytest.raises(DataError, match="class 'b': 0 of 10 pictures in train"):
+        splits.assign(labels, None, given, lacking=("test",))
+
+
 def test_D5_a_given_validation_part_may_lack_a_class():
     labels = np.array(["a", "b"] * 10)
     given = np.array(["train"] * 10 + ["test"] * 6 + ["validation"] * 4)

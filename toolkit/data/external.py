@@ -28,6 +28,47 @@ def fitting(samples, classes, merge_case, wrong, own):
                    problems=(*samples.problems, *notes))
 
 
+def fitting_edits(decisions, samples, classes, merge_case, wrong, own):
+    """(`decisions` whose classes are as `classes` spell them, notes); the rest as in `fitting`.
+
+    What an edit would not change, since the picture is gone or another one now, is not looked at.
+    """
+    from toolkit.data import edits
+
+    given = {path for path, actions in edits.standing(decisions).items()
+             if "relabel" in actions and actions["relabel"].value not in classes}
+    rows = samples.rows[samples.rows["path"].isin(given)]
+    hashes = [_digest(samples, row) for row in rows.index]
+    rows = rows.assign(sha256=hashes).loc[[text != "" for text in hashes]].reset_index(drop=True)
+    rows, _ = edits.applied(rows, [edit for edit in decisions if edit.path in set(rows["path"])])
+    fitted = fitting(replace(samples, rows=rows, problems=()), classes, merge_case, wrong, own)
+    spelled = dict(zip(rows["label"], fitted.rows["label"]))
+    return [replace(edit, value=spelled.get(edit.value, edit.value)) if edit.action == "relabel" else edit
+            for edit in decisions], fitted.problems
+
+
+def _digest(samples, row):
+    """The sha256 of a picture, "" where it cannot be read."""
+    from toolkit.pixels import batches, decode
+
+    try:
+        return batches.digest(samples.read(row))
+    except (decode.Unreadable, OSError):
+        return ""
+
+
+def fitting_still(samples, merge_case):
+    """`samples` of `with_test` after edits, by which the test data may have got other classes: as in `fitting`."""
+    test = samples.rows["path"].str.startswith(TEST_DATA)
+    if samples.task not in ("classification", "ordinal"):
+        return samples
+    own = replace(samples, rows=samples.rows[~test])
+    fitted = fitting(replace(samples, rows=samples.rows[test]), own.classes, merge_case,
+                     "By the edits the test data have classes that the data do not have", "these have")
+    labels = samples.rows["label"].mask(test, fitted.rows["label"])
+    return replace(samples, rows=samples.rows.assign(label=labels), problems=fitted.problems)
+
+
 def named(decisions):
     """Edits of the pictures of --test-data, with their paths as `with_test` has them."""
     return [replace(edit, path=TEST_DATA + edit.path) for edit in decisions]

@@ -154,14 +154,17 @@ def set_aside(samples, facts, decisions):
             facts[stay].reset_index(drop=True), [edit for edit in decisions if edit.path not in out])
 
 
-def edited(samples, decisions):
-    """`samples` after a list of data.edits.Edit. Raises DataError where the task cannot be asked of what is left."""
+def edited(samples, decisions, fewest=2):
+    """`samples` after a list of data.edits.Edit. Raises DataError where the task cannot be asked of what is left.
+
+    fewest: classes.
+    """
     from toolkit.data import edits
 
     if not decisions:
         return samples
     rows, notes = edits.applied(samples.rows, decisions)
-    if wrong := targets.strange(replace(samples, rows=rows)):
+    if wrong := targets.strange(replace(samples, rows=rows), fewest):
         raise DataError(f"The edits {wrong}: take some of them back.")
     return replace(samples, rows=rows, problems=(*samples.problems, *notes),
                    edits=(*samples.edits, *notes))

@@ -11,14 +11,14 @@ FRACTIONS = (0.7, 0.15, 0.15)
 
 
 def assign(labels, groups=None, given=None, fractions=FRACTIONS, seed=0, *, same=(), strict=False,
-           names=None):
+           names=None, lacking=()):
     """One of PARTS for each row -> array of str (n,), a function of the arguments.
 
     labels: class names (n,). groups: (n,) or None; "" is a group of its own. same: sequences (n,) of hashes, such as
     sha256 and fingerprint; rows equal in one of them stay together. given: (n,) of PARTS, or "" everywhere; given parts
     are kept, and a missing validation or test part is cut from train. fractions: shares of PARTS, each above 0, sum 1.
     strict: a group or picture on both sides of a given split is an error; `mended` puts it on one side beforehand.
-    names: what the rows are called in that error.
+    names: what the rows are called in that error. lacking: given parts that may lack classes, beside validation.
 
     Raises DataError where a class cannot be in every part, OptionError for wrong fractions. How: `balance.placed`.
     """
@@ -46,7 +46,8 @@ def assign(labels, groups=None, given=None, fractions=FRACTIONS, seed=0, *, same
         parts = ["train", *missing]
         kept = np.array([shares[PARTS.index(part)] for part in parts])
         result[inside] = _cut(labels[inside], bound[inside], parts, kept / kept.sum(), seed)
-    _complete(labels, result, [part for part in PARTS if part in ("train", "test") or part in missing])
+    _complete(labels, result, [part for part in PARTS if part in missing
+                               or part in ("train", "test") and part not in lacking])
     return result.astype(str)
 
 

@@ -219,11 +219,11 @@ def classes(samples):
     return known + ordered(names - set(known))
 
 
-def strange(samples):
-    """What of the labels cannot be a target of the task, as a sentence; None where all can."""
+def strange(samples, fewest=2):
+    """What of the labels cannot be a target of the task, as a sentence; None where all can. fewest: classes."""
     labels = set(samples.rows["label"])
-    if samples.task in ("classification", "ordinal") and len(labels) < 2:
-        return "leave fewer than two classes"
+    if samples.task in ("classification", "ordinal") and len(labels) < fewest:
+        return "leave fewer than two classes" if labels else "leave no picture"
     if samples.task == "ordinal" and labels - set(samples.order):
         return f"give the grade {sorted(labels - set(samples.order))[0]!r}, which is not in the order"
     if samples.task == "regression" and (wrong := sorted(text for text in labels if parsed([text]) is None)):

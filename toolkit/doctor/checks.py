@@ -6,7 +6,7 @@ row, and a test with a planted fault.
 
 from collections import Counter
 
-from toolkit.data import names, splits
+from toolkit.data import manifest, names, splits
 from toolkit.data.reading import count
 from toolkit.doctor import annotations, kinds, labelling, labels, outliers, quality, repeats, shift, shortcut
 from toolkit.doctor.crossing import across_splits
@@ -74,14 +74,16 @@ def _conflicts(case):
 
 
 def _missing_class(case):
-    """A class that a given validation part lacks; train and test are refused before."""
-    part = case.rows[case.rows["split"] == "validation"]
-    absent = sorted(set(case.rows["label"]) - set(part["label"])) if len(part) else []
-    if absent:
-        yield Finding("class missing", "warning", (),
-                      f"No validation picture of {count(len(absent), 'class')}: {', '.join(map(repr, absent))};"
-                      " some validation scores are not defined.",
-                      "Move some pictures of it from train to validation.")
+    """A class that a given validation part lacks, or the test data; train, and test of a split, are refused before."""
+    test = case.rows["path"].str.startswith(manifest.TEST_DATA)
+    for part, mask, remedy in (
+            ("validation", case.rows["split"] == "validation", "Move some pictures of it from train to validation."),
+            ("test", test, "Nothing, if the test data have none; the scores of the classes they have are there.")):
+        absent = sorted(set(case.rows["label"]) - set(case.rows["label"][mask])) if mask.any() else []
+        if absent:
+            yield Finding("class missing", "warning", (),
+                          f"No {part} picture of {count(len(absent), 'class')}: {', '.join(map(repr, absent))};"
+                          f" some {part} scores are not defined.", remedy)
 
 
 def _imbalance(case):

@@ -15,7 +15,9 @@ def near_duplicates(case):
     bundles = [rows for rows in _clusters(case) if group.iloc[rows].nunique() > 1 or group.iat[rows[0]] == ""]
     if bundles:
         pictures = sum(map(len, bundles))
-        apart = " and are kept on one side of the split" if (_given(case) == "").all() else ""
+        given = _given(case)
+        apart = (" and are kept on one side of the split" if (given == "").all() else
+                 " and are resampled as one for the intervals" if (given == "test").all() else "")
         yield Finding("near duplicates", "warning", _paths(case, bundles),
                       f"{count(pictures, 'picture')} of {len(case.rows)} show the same as another one but for encoding,"
                       f" size, edges, light or marks: {count(len(bundles), 'scene')} in all, which count several times"

@@ -16,6 +16,7 @@ ROUNDS, STAGES, EPOCHS = 20, 20, 10_000                             # more than 
 PHASES = {  # in the order of the work: what people read
     "start": "Starting", "queue": "Waiting for its turn", "read": "Reading pictures",
     "look": "Comparing how pictures look", "near": "Looking for near duplicates",
+    "known": "Comparing with what the model learnt",
     "features": "Looking at every picture once", "probe": "First answer",
     "judge": "Looking for wrong labels and outliers", "check": "Measuring the first answer",
     "tune": "Tuning", "score": "Measuring the tuned model", "folds": "Scoring over folds", "end": "Done",

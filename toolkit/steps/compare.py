@@ -47,11 +47,12 @@ def remembered(keys, pictures, store):
     return np.array(list(found), object), np.array(list(found.values()), np.uint8).reshape(-1, SIDE, SIDE)
 
 
-def near(thumbnails, keys, pictures, store, workers, progress, before=0):
+def near(thumbnails, keys, pictures, store, workers, progress, before=0, phase="near"):
     """doctor.near.Near of `thumbnails` of the pictures `keys` of the shelf `pictures`; before: as near.found has it."""
     from toolkit.doctor import near
 
-    step = progress.start("near", "Laying pictures that are alike one upon the other.")
+    step = progress.start(phase, "Laying pictures that are alike one upon the other" + (
+        ", and upon those that the model learnt from." if before else "."))
     whole = hashlib.sha256("\n".join([*keys, *([str(before)] if before else [])]).encode()).hexdigest()
     shelf = near_of(pictures, store, len(keys))
     row = shelf.row(whole) if whole in shelf else None

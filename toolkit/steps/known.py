@@ -30,8 +30,9 @@ def learnt(model):
     return rows.assign(**{name: rows[name].map(csv_plain) for name in ("path", "group")})
 
 
-def compared(rows, before, pixels, store, workers, progress):
-    """`rows` with sha256, fingerprint and group, and their `pixels`, against `before`, as `learnt` gives it -> Known.
+def compared(rows, before, pixels, thumbnails, store, workers, progress):
+    """`rows` with sha256, fingerprint and group, their `pixels` and the `thumbnails` of their looks, against `before`,
+    as `learnt` gives it -> Known.
 
     Copies with other bytes are found by the pixels, and near duplicates by the looks, that the store still has of what
     was learnt: of pictures read as the model reads them. What could not be compared is a note.
@@ -45,7 +46,7 @@ def compared(rows, before, pixels, store, workers, progress):
     prints = {pixels.shelf.facts(key)[KEPT.index("fingerprint")] for key in here}
     copies = (rows["sha256"].isin(before["sha256"]) | rows["fingerprint"].isin(prints)).to_numpy(bool)
     groups = rows["group"].isin(set(before["group"]) - {""}).to_numpy(bool)
-    near, like, looked = scenes(pixels, before, store, workers, progress)
+    near, like, looked = scenes(pixels, thumbnails, before, store, workers, progress)
     findings = []
     if copies.any():
         findings.append(crossing.seen_before(rows["path"][copies], len(rows)))
@@ -58,18 +59,17 @@ def compared(rows, before, pixels, store, workers, progress):
     return Known(copies | near | groups, findings)
 
 
-def scenes(pixels, before, store, workers, progress):
+def scenes(pixels, mine, before, store, workers, progress):
     """(mask (n,) of `pixels` that show the scene of a picture of `before`, the path (n,) of one, how many of `before`
     could be compared)."""
     from toolkit.steps import compare
 
-    mine = compare.looks(pixels, store, progress).thumbnails
     keys, theirs = compare.remembered(before["sha256"], pixels.shelf, store)
     looked = int(before["sha256"].isin(keys).sum())
     if not len(keys):
         return np.zeros(len(pixels), bool), np.full(len(pixels), "", object), looked
     found = compare.near(np.concatenate([theirs, mine]), [*keys, *pixels.keys], pixels.shelf, store, workers, progress,
-                         len(keys))
+                         len(keys), "known")
     names = dict(zip(before["sha256"], before["path"]))
     of_bundle = {bundle: names[key] for bundle, key in zip(found.bundle, keys)}
     like = [of_bundle.get(bundle, "") for bundle in found.bundle[len(keys):]]

@@ -170,7 +170,8 @@ def parted(chosen, samples, near, decided, faults):
     with faults:
         part = splits.assign(labels, rows["group"], rows["split"],
                              (1 - chosen.validation - chosen.test, chosen.validation, chosen.test), chosen.seed,
-                             same=same, strict=chosen.strict, names=rows["path"])
+                             same=same, strict=chosen.strict, names=rows["path"],
+                             lacking=("test",) if chosen.test_data else ())
     return labels, part, bound, notes
 
 
@@ -243,12 +244,13 @@ def decisions(chosen):
     return (edits.read(path) if path else []) + (external.named(edits.read(own)) if own and own != path else [])
 
 
-def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nullcontext()):
+def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nullcontext(), fewest=2):
     """(samples that can be read, with their facts, after `edits`; Rows of their pixels).
 
-    how: (size, channels, resize), else what is chosen; faults: as in `opened`, unless not one can be read.
+    how: (size, channels, resize), else what is chosen; faults: as in `opened`, unless not one can be read; fewest:
+    classes that `edits` must leave.
     """
-    from toolkit.data import manifest, patients
+    from toolkit.data import external, manifest, patients
     from toolkit.features.rows import Rows
     from toolkit.pixels import batches, decode
 
@@ -265,7 +267,9 @@ def pictures(chosen, samples, store, step, depth, how=None, edits=(), faults=nul
     with faults if len(samples) else nullcontext():
         manifest.drop_unreadable(whole, facts, chosen.max_bad)
     with faults:
-        samples = manifest.edited(samples, edits)
+        samples = manifest.edited(samples, edits, fewest)
+        if edits and getattr(chosen, "test_data", None):
+            samples = external.fitting_still(samples, chosen.merge_case)
     keys, names = samples.rows["sha256"].to_numpy(object), samples.rows["path"].to_numpy(object)
     return samples, Rows(shelf, keys, lambda numbers: [batches.decoded(samples, names, numbers, keys[numbers], *how,
                                                                        chosen.threads, depth, chosen.frames)])
