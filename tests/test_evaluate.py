@@ -207,6 +207,7 @@ def test_pictures_of_one_scene_are_resampled_as_one(trained, others, tmp_path, c
     said = found(tmp_path / "out")["near duplicates", "warning"]["sentence"]
     assert said.startswith("6 pictures of 28 show the same") and "2 scenes in all" in said
     assert said.endswith("and are resampled as one for the intervals.") and said in capfd.readouterr().out
+    assert len(np.unique(results.read(tmp_path / "out", "evaluate").answers.groups("test"))) == 24
 
 
 def test_A10_groups_of_the_training_are_pointed_out(trained, tmp_path, others, capfd):

@@ -115,6 +115,24 @@ def test_the_same_picture_twice_has_two_names_and_one_group(tmp_path):
     assert len(np.unique(found.groups("test"))) == len(found.part("test")) - 1
 
 
+def test_near_duplicates_are_resampled_as_one(tmp_path):
+    folder = make_runs.finished(tmp_path, "one", groups=False)
+    before = results.read(folder).answers
+    test, other = before.table["path"].iloc[before.part("test")].tolist(), before.table["path"].iat[-1]
+    assert before.groups("test") is None
+    told = [{"check": "near duplicates", "severity": "warning", "sentence": "alike", "remedy": "",
+             "pictures": test[:5], "bundles": [test[:2], test[2:5]]},
+            {"check": "duplicates", "severity": "note", "sentence": "the same", "remedy": "",
+             "pictures": [test[4], test[5], other], "bundles": [[test[4], test[5]], [other, "gone.png"]]},
+            {"check": "outliers", "severity": "note", "sentence": "odd", "remedy": "", "pictures": test,
+             "bundles": [test]}]
+    changed(folder, "doctor.json", lambda facts: facts["findings"].extend(told))
+    groups = results.read(folder).answers.groups("test")
+    assert groups[0] == groups[1] and len(set(groups[2:6])) == 1 and len(set(groups)) == len(test) - 4
+    (folder / "doctor.json").write_text("{")
+    assert results.read(folder).answers.groups("test") is None
+
+
 def test_selection_and_order(run):
     found = results.read(run).answers
     wrong = found.where("test", right=False)

@@ -54,7 +54,8 @@ def difference(folder, other):
 def signed(folder):
     """(folder, signatures of the files that tell its answers): what was found is good while they stay."""
     here = paths(folder)
-    return folder, tables.signature(here.metrics), tables.signature(here.predictions), tables.signature(here.manifest)
+    return (folder, *map(tables.signature, (here.metrics, here.predictions, here.manifest)),
+            predicted.known(here.doctor))
 
 
 @lru_cache(64)

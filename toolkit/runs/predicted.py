@@ -10,11 +10,12 @@ import numpy as np
 
 from toolkit.errors import UntrustedError
 from toolkit.run import paths
-from toolkit.runs import tables
+from toolkit.runs import checks, tables
 
 COLUMNS = ("split", "path", "label", "predicted")
 PARTS = ("test", "validation")
 DIGEST = re.compile("[0-9a-f]{64}")
+SAME = ("duplicates", "label conflicts", "near duplicates", "near duplicates in several classes")  # of doctor.json
 ORDERS = {"loss": "worst first", "unsure": "least sure first", "sure": "surest first", "path": "by name"}
 
 
@@ -25,7 +26,7 @@ class Answers:
     table: DataFrame with split, path, label, predicted, sha256, group, key (16 characters, "" where the picture is not
     known) and id (the key, told apart where one picture stands there twice). truth, answer: int (n,), numbers of
     `classes`; probabilities: float (n, k). counts: {part: {class: pictures}} of the manifest, train among them; named:
-    its groups, as report.page has them.
+    its groups, as report.page has them; same: for each finding of copies and near duplicates {path: its bundle}.
     """
 
     classes: tuple
@@ -35,6 +36,7 @@ class Answers:
     probabilities: np.ndarray
     counts: dict
     named: dict
+    same: tuple = ()
 
     def __len__(self):
         return len(self.truth)
@@ -71,11 +73,12 @@ class Answers:
 
     @cached_property
     def bound(self):
-        """What must not be resampled apart, int (n,): pictures of one group or one file, and the same picture twice."""
+        """What must not be resampled apart, int (n,): pictures of one group, file or scene, and copies of one."""
         from toolkit.data import splits
         from toolkit.pixels import frames
 
-        return splits.bind(self.table["group"], self.table["sha256"], frames.files(self.table["path"]))
+        found = ([places.get(path, "") for path in self.table["path"]] for places in self.same)
+        return splits.bind(self.table["group"], self.table["sha256"], frames.files(self.table["path"]), *found)
 
     def groups(self, part):
         """`bound` of a part; None where every picture of it stands alone."""
@@ -107,20 +110,24 @@ def answers(folder, classes):
     Raises UntrustedError where it is damaged or does not fit `classes`; without a manifest the pictures have no key.
     """
     here = paths(folder)
+    return joined(tables.signature(here.predictions), known(here.manifest), known(here.doctor), tuple(classes))
+
+
+def known(path):
+    """The signature of a file that may be lacking; None where it is, or may not be read."""
     try:
-        known = tables.signature(here.manifest)
+        return tables.signature(path)
     except UntrustedError:
-        known = None
-    return joined(tables.signature(here.predictions), known, tuple(classes))
+        return None
 
 
 @lru_cache(4)
-def joined(answered, known, classes):
-    """The Answers of two files of these signatures."""
+def joined(answered, listed, examined, classes):
+    """The Answers of predictions.csv, manifest.csv and doctor.json of these signatures."""
     import pandas
 
     columns, truth, answer, probabilities = predictions(answered[0], classes)
-    facts, counts, sides = manifest(known[0]) if known else ({}, Counter(), {})
+    facts, counts, sides = manifest(listed[0]) if listed else ({}, Counter(), {})
     shas, groups = zip(*(facts.get(path, ("", "")) for path in columns["path"])) if len(truth) else ((), ())
     keys = [sha[:16] for sha in shas]
     table = pandas.DataFrame({**columns, "sha256": shas, "group": groups, "key": keys}, dtype=object)
@@ -131,7 +138,18 @@ def joined(answered, known, classes):
     table["id"] = marks
     counts = {part: {name: counts[part, written(name)] for name in classes} for part in ("train", *reversed(PARTS))}
     return Answers(classes, table, truth, answer, probabilities,
-                   {part: sizes for part, sizes in counts.items() if any(sizes.values())}, grouped(facts, sides))
+                   {part: sizes for part, sizes in counts.items() if any(sizes.values())}, grouped(facts, sides),
+                   bundles(examined) if examined else ())
+
+
+def bundles(examined):
+    """`Answers.same` of a doctor.json of this signature; () where it is damaged."""
+    try:
+        found = checks.found_in(*examined)
+    except UntrustedError:
+        return ()
+    return tuple({written(path): number for number, bundle in enumerate(one.bundles) for path in bundle}
+                 for one in found if one.check in SAME and one.bundles)
 
 
 def grouped(facts, sides):
