@@ -70,7 +70,7 @@ def test_D1_F1_the_verdict_comes_first_with_the_numbers_of_the_report(run):
     for name, (title, _) in report.SCORES.items():
         for block in (told["test"], told["probe"]["test"], told["baseline"]["majority"]):
             assert report.number(block[name]["value"]) in cells(page), title
-    assert "used once" in said and "groups" in said and told["why"] in said
+    assert "used once" in said and "6 independent units (pictures of one group" in said and told["why"] in said
     assert "1 picture under more than one class. Decide which class is right." in said
 
 
