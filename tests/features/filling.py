@@ -72,11 +72,11 @@ def main(folder, scratch, count, mode):
 
     mode: wait (until there is a file called go beside `scratch`) or slowly (a shard every few rows, half written long).
     """
-    from toolkit.features import shards, store
+    from toolkit.features import shards, shelves, store
 
     count, slow = int(count), mode == "slowly"
     if slow:
-        store.SHARD_BYTES, shards.open = 1, SlowFile
+        shelves.SHARD_BYTES, shards.open = 1, SlowFile
     with store.Store(folder, 10**9, scratch, lambda text: print(text, file=sys.stderr)) as opened:
         source = Source([(40,), (3, 3, 2)], 0.001)
         rows = Rows(opened.shelf("maps", {}, source.shapes, "float32", count), keys(count), source)

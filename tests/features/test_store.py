@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.features.filling import Source, damage, fill, keys, same
 
-from toolkit.features import shards, store
+from toolkit.features import shards, shelves
 from toolkit.features.rows import Rows
 
 SHAPES = {"one": [(5,)], "map": [(3, 2, 4)], "map and means": [(3, 2, 4), (7,), (1,)]}
@@ -131,8 +131,8 @@ def test_a_disk_that_gives_no_bytes_is_damage(open_store, monkeypatch):
 
 def test_shards_are_written_by_size_and_by_time(open_store, monkeypatch):
     def written(size, seconds):
-        monkeypatch.setattr(store, "SHARD_BYTES", size)
-        monkeypatch.setattr(store, "SHARD_SECONDS", seconds)
+        monkeypatch.setattr(shelves, "SHARD_BYTES", size)
+        monkeypatch.setattr(shelves, "SHARD_SECONDS", seconds)
         shelf = open_store().shelf("maps", {"size": size, "seconds": seconds}, [(6,)], "float32", 9)
         for key in keys(9):
             shelf.put([key], [np.ones((1, 6))])
@@ -154,7 +154,7 @@ def test_facts_can_be_asked_for_by_threads_while_rows_are_written(open_store, mo
         return asking
 
     monkeypatch.setattr(shards, "write", ask(shards.write))
-    monkeypatch.setattr(store.Shelf, "index", ask(store.Shelf.index))
+    monkeypatch.setattr(shelves.Shelf, "index", ask(shelves.Shelf.index))
     shelf.put(["a"], [np.ones((1, 2), np.uint8)], ["fact"])
     shelf.flush()
     assert asked == [0, 1, 0, 1] and shelf.facts("a") == "fact" and len(shelf.open) == 1 and not shelf.waiting

@@ -1,16 +1,20 @@
 """The store within its limit, on disks that are full and in folders that fail."""
 
+import contextlib
 import errno
 import os
 import resource
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from tests.features.filling import fill, same
+from tests.features.filling import Source, fill, keys, same
 
 from toolkit.errors import ResourceError
-from toolkit.features import shards, store
+from toolkit.features import shards, shelves, store
+from toolkit.features.rows import Rows
 
 
 def shelf_size(folder):
@@ -66,6 +70,65 @@ def test_an_evicted_shard_stays_readable_for_the_run_that_has_it_open(open_store
     assert same(reading, 30)
 
 
+def on_disk(folder):
+    """Bytes of the shards in a folder, and of those that this process holds open though they are deleted."""
+    held = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if os.readlink(link).startswith(str(folder)) and os.readlink(link).endswith("(deleted)"):
+                held.append(os.stat(link).st_size)
+    return shelf_size(folder) + sum(held)
+
+
+def test_further_rows_get_the_rest_of_the_limit_and_nothing_that_a_run_uses_makes_room(open_store, tmp_path,
+                                                                                       monkeypatch):
+    monkeypatch.setattr(shelves, "SHARD_BYTES", 20_000)
+    limit, folder, most = 400_000, tmp_path / "store", []
+    for number in range(8):
+        with open_store(limit) as other:
+            fill(other, 30, [(500,)], depends={"of": number})
+    for sitting in range(2):
+        run = open_store(limit)
+        pictures, source = fill(run, 40, [(500,)], kind="pictures")
+        assert source.made == ([] if sitting else list(range(40)))
+        room = run.room(0)
+        assert room == limit - shards.taken([(500,)], "float32", 40)
+        for number in range(3):  # as rounds of training do, one after the other
+            count = room // shards.taken([(500,)], "float32", 1)
+            maps, _ = fill(run, count, [(500,)], depends={"round": number, "sitting": sitting})
+            most.append(on_disk(folder))
+            assert same(maps, count) and same(pictures, 40) and run.said == []
+            run.let_go(maps.shelf)
+        run.close()
+    assert 0.9 * limit < max(most) <= 1.05 * limit
+    assert fill(open_store(limit), 40, [(500,)], kind="pictures")[1].made == []
+
+
+def test_rows_beside_which_others_do_not_fit_are_kept_and_those_are_the_runs_own(open_store, tmp_path):
+    run = open_store(200_000)
+    pictures, _ = fill(run, 60, [(500,)], kind="pictures")
+    maps, _ = fill(run, 60, [(500,)])
+    assert "--cache-limit" in run.said[0] and any(run.scratch.rglob("*.shard")) and same(maps, 60)
+    assert same(pictures, 60) and any(pictures.shelf.folder.glob("*.shard"))
+    run.let_go(maps.shelf)
+    assert not any(run.scratch.rglob("*.shard"))
+
+
+def test_rows_that_nobody_asks_for_make_room_though_their_shelf_is_open(open_store, tmp_path):
+    limit, source = 300_000, Source([(500,)])
+    shelf = open_store(limit).shelf("pictures", {}, [(500,)], "float32", 100)
+    for half in (np.arange(60), np.arange(60, 100)):
+        Rows(shelf, keys(100)[half], lambda numbers, half=half: source(half[numbers])).fill()
+    shelf.close()
+    run = open_store(limit)
+    few = Rows(run.shelf("pictures", {}, [(500,)], "float32", 40), keys(100)[60:], None)
+    assert run.room(0) == limit - shards.taken([(500,)], "float32", 40)
+    maps, _ = fill(run, 70, [(500,)])
+    assert same(maps, 70) and run.said == [] and on_disk(tmp_path / "store") <= limit
+    assert np.array_equal(few[:], source(np.arange(60, 100))[0])
+    assert keys(100)[0] not in few.shelf and few.shelf.facts(keys(100)[0]) is None
+
+
 def test_a_shard_that_another_run_deletes_at_once_is_not_lost(open_store, monkeypatch):
     real = store.Store.make_room
 
@@ -74,7 +137,7 @@ def test_a_shard_that_another_run_deletes_at_once_is_not_lost(open_store, monkey
         for path in self.folder.rglob("*.shard"):
             path.unlink()
 
-    monkeypatch.setattr(store, "SHARD_BYTES", 1)
+    monkeypatch.setattr(shelves, "SHARD_BYTES", 1)
     monkeypatch.setattr(store.Store, "make_room", room)
     rows, source = fill(open_store(), 20, batch=4)
     assert same(rows, 20) and len(source.made) == 20
@@ -162,7 +225,7 @@ def tiny_disk(tmp_path):
 
 
 def test_E5_a_disk_that_is_really_full(open_store, tiny_disk, monkeypatch):
-    monkeypatch.setattr(store, "SHARD_BYTES", 200_000)
+    monkeypatch.setattr(shelves, "SHARD_BYTES", 200_000)
     run = open_store(folder=tiny_disk / "store")
     rows, source = fill(run, 100, [(10_000,)], batch=5)
     assert same(rows, 100) and len(source.made) == 100 and "No space left" in run.said[0]

@@ -117,6 +117,31 @@ def test_what_a_shelf_has_is_not_decoded_again(tmp_path, decodings):
     assert facts[0].equals(facts[1]) and facts[2][1:].reset_index(drop=True).equals(turned)
 
 
+@pytest.mark.parametrize("poisoned", [False, True])
+def test_a_damaged_picture_is_decoded_anew_and_keeps_its_facts(tmp_path, decodings, poisoned):
+    files = Files(*map(jpeg, range(4)))
+    wanted = batches.prepare(files, 16, 3, "crop", 2)
+    keys, names = wanted["sha256"].to_numpy(object), ["a", "b", "c", "d"]
+    fresh = batches.decoded(files, names, np.arange(4), keys, 16, 3, "crop", 2)
+    for run in range(4):
+        with Store(tmp_path / "store", 10**9, tmp_path / "scratch", print) as store:
+            shelf = store.shelf("pictures", {}, [(16, 16, 3)], "uint8", 4)
+            if poisoned and not run:  # as an older version wrote a damaged row back
+                shelf.put(keys[:1], [fresh[:1]])
+                shelf.flush()
+            decodings.clear()
+            assert batches.prepare(files, 16, 3, "crop", 2, None, shelf).equals(wanted)
+            assert len(decodings) == (4 if run == 0 else 0)
+            rows = Rows(shelf, keys, lambda numbers: [batches.decoded(files, names, numbers, keys[numbers], 16, 3,
+                                                                      "crop", 2)])
+            assert np.array_equal(rows[:], fresh)
+            assert len(decodings) == {0: 4, 1: 1}.get(run, 0)
+        for path in (tmp_path / "store").rglob("*.shard") if run == 0 else ():
+            whole = bytearray(path.read_bytes())
+            whole[-40] ^= 1
+            path.write_bytes(whole)
+
+
 def test_pictures_are_decoded_once_more_where_the_shelf_lost_them():
     files = Files(jpeg(0), jpeg(1), b"", jpeg(3))
     facts = batches.prepare(files, 16, 3, "crop", 2)

@@ -2,18 +2,22 @@
 
 import numpy as np
 
+BATCH = 32  # rows that are computed at a time, where nobody says
+
 
 class Rows:
     """An array (n, ...) of pictures, kept by a shelf; what the shelf lacks, or holds damaged, is computed and kept.
 
     keys: of each row's picture in the shelf. make(numbers): a list of arrays (m, ...), one a shape of the shelf, of the
-    rows `numbers`. Indexed by a number, a slice or an array of numbers; of several shapes it gives a list of arrays.
+    rows `numbers`; `batch`: how many it had best be asked for at a time. Indexed by a number, a slice or an array of
+    numbers; of several shapes it gives a list of arrays.
     """
 
-    def __init__(self, shelf, keys, make):
-        self.shelf, self.keys, self.make = shelf, np.asarray(keys, object), make
+    def __init__(self, shelf, keys, make, batch=BATCH):
+        self.shelf, self.keys, self.make, self.batch = shelf, np.asarray(keys, object), make, batch
         self.dtype = shelf.dtype
         self.shape = (len(self.keys), *shelf.shapes[0])
+        shelf.want(self.keys)
 
     def __len__(self):
         return len(self.keys)
@@ -34,13 +38,20 @@ class Rows:
                 found[place] = self.shelf.row(self.keys[numbers[place]])
         return self.shelf.arrays(found)
 
+    def kept(self, numbers):
+        """As `read`, where the shelf has all of them; KeyError where it has not. Nothing is computed or kept."""
+        found = [self.shelf.row(self.keys[number]) for number in numbers]
+        if any(row is None for row in found):
+            raise KeyError(f"{self.shelf.name} lacks a row")
+        return self.shelf.arrays(found)
+
     def compute(self, numbers):
         """Compute rows and keep them."""
         self.shelf.put(self.keys[numbers], self.make(numbers))
 
-    def fill(self, step=None, batch=32):
+    def fill(self, step=None, batch=None):
         """Compute all that the shelf lacks, `batch` rows at a time; step(done, of) counts all rows."""
-        seen = set()
+        seen, batch = set(), batch or self.batch
         missing = [number for number, key in enumerate(self.keys)
                    if key not in self.shelf and not (key in seen or seen.add(key))]
         done = len(self) - len(missing)

@@ -17,6 +17,7 @@ import numpy as np
 
 MAGIC = b"toolkit-shard 1 "
 SUFFIX, UNFINISHED = ".shard", ".unfinished"
+HEADER_BYTES = 200  # of a row in the header, about
 
 
 class Damaged(Exception):
@@ -49,7 +50,8 @@ class Shard:
         except Damaged:
             os.close(self.handle)
             raise
-        self.sound = set()  # rows whose checksum was found right
+        self.size = self.start + self.length * len(self.header["keys"])
+        self.sound, self.used = set(), False  # rows whose checksum was found right; whether one of them is wanted
 
     def row(self, number):
         """Bytes of a row; Damaged where they are not those that were written."""
@@ -103,6 +105,11 @@ def write(folder, keys, rows, shapes, dtype, facts):
 def row_bytes(shapes, dtype):
     """Bytes of a row."""
     return sum(int(np.prod(shape)) for shape in shapes) * dtype.itemsize
+
+
+def taken(shapes, dtype, rows):
+    """Bytes that rows take on the disk."""
+    return rows * (row_bytes(shapes, dtype_of(dtype)) + HEADER_BYTES)
 
 
 def packed(arrays, row, dtype):

@@ -8,13 +8,13 @@ deleted at any time.
     KIND-HASH/NAME.shard        rows of some pictures, found by the sha256 of the picture's file (see `shards`)
 
 Runs may fill a shelf at once: each writes shards of its own, and a row that stands twice stands equal twice. What was
-not used longest is deleted where the limit asks for it. A damaged shard is deleted, and what it held that is not sound
-is computed anew. What does not fit, under the limit or on the disk, is kept by the run itself, in a folder that goes
-with it.
+not used longest is deleted where the limit asks for it, but nothing that the run itself uses: it would only be computed
+once more, and its disk would not be free before the run lets it go. A damaged shard is deleted, and what it held that
+is not sound is computed anew. What does not fit, under the limit or on the disk, is kept by the run itself, in a folder
+that goes with it.
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -28,12 +28,9 @@ from pathlib import Path
 
 from toolkit.errors import ResourceError
 from toolkit.features import shards
-from toolkit.files import to_json, write_atomic
+from toolkit.features.shelves import Shelf
 
-SHARD_BYTES = 32 << 20      # a shard is written when so much waits,
-SHARD_SECONDS = 10.0        # or when the first of it has waited so long: what a killed run loses
 ABANDONED = 600.0           # seconds after which an unfinished file has no writer any more
-HEADER_BYTES = 200          # of a row in a shard's header, about
 OPEN_FILES = 1 << 16        # shards that a run may hold open at once, where the system lets it
 SHELF = re.compile("[a-z]+-[0-9a-f]{24}")
 
@@ -73,16 +70,29 @@ class Store:
 
     def shelf(self, kind, depends, shapes, dtype, rows):
         """The Shelf of what `depends`, a dict for JSON, says; `rows` is how many the run will want."""
-        need = rows * (shards.row_bytes(shapes, shards.dtype_of(dtype)) + HEADER_BYTES)
+        need, rest = shards.taken(shapes, dtype, rows), self.limit - self.claimed()
         what = {"kind": kind, "depends": depends, "shapes": [list(shape) for shape in shapes], "dtype": dtype}
         text = json.dumps(what, sort_keys=True)
         name = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-        if self.shared and need > self.limit:
-            self.tell(f"{need / 1e9:.1f} GB of {kind} exceed the store's limit of {self.limit / 1e9:.1f} GB "
-                      "(--cache-limit); this run keeps them itself, and the next one computes them again.")
-        shelf = Shelf(self, name, what, self.shared and need <= self.limit)
+        if self.shared and need > rest:
+            self.tell(f"{need / 1e9:.1f} GB of {kind} exceed what is left to this run of the store's limit of "
+                      f"{self.limit / 1e9:.1f} GB (--cache-limit); it keeps them itself, and the next one computes "
+                      "them again.")
+        shelf = Shelf(self, name, what, self.shared and need <= rest, need)
         self.shelves.append(shelf)
         return shelf
+
+    def claimed(self):
+        """Bytes of the shared folder that this run's shelves take or will take."""
+        return sum(shelf.claimed() for shelf in self.shelves)
+
+    def let_go(self, shelf):
+        """Need a shelf no more: what it shares may make room for other rows, what was only the run's is deleted."""
+        own = [shard.path for shard in shelf.open if self.scratch in shard.path.parents]
+        shelf.close()
+        self.shelves.remove(shelf)
+        for path in own:
+            path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self):
@@ -96,10 +106,17 @@ class Store:
             os.close(handle)
 
     def room(self, unshared):
-        """Bytes that a run's rows may take: the limit (0: `unshared`), or what the disk can spare if less."""
-        held = sum(size for _, size, _ in self.files()) if self.shared else 0
-        place = self.folder if self.shared else self.scratch.parent
-        return min(self.limit or unshared, held + shutil.disk_usage(place).free * 9 // 10)
+        """Bytes that further rows of a run may take: what those it has leave of the limit (0: `unshared`), or what the
+        disk can spare if less."""
+        if not self.shared:
+            return min(self.limit or unshared, shutil.disk_usage(self.scratch.parent).free * 9 // 10)
+        used = self.used()
+        others = sum(size for _, size, path in self.files() if path not in used)
+        return max(0, min(self.limit - self.claimed(), others + shutil.disk_usage(self.folder).free * 9 // 10))
+
+    def used(self):
+        """Paths of the shards with rows that this run wants."""
+        return {shard.path for shelf in self.shelves for shard in shelf.open if shard.used}
 
     def files(self):
         """(moment of last use, bytes, path) of all files in shelves; other files are not ours to count or delete."""
@@ -111,17 +128,24 @@ class Store:
         return found
 
     def make_room(self, need):
-        """Delete the shards that were not used longest until `need` bytes more are within the limit and on the disk."""
-        files = self.files()
+        """Delete the shards that were not used longest until `need` bytes more are within the limit and on the disk.
+
+        ResourceError where what this run uses itself leaves too little of the limit.
+        """
+        files, used = self.files(), self.used()
         total = sum(size for _, size, _ in files)
         limit = min(self.limit, total + shutil.disk_usage(self.folder).free)
-        for used, size, path in sorted(files):
-            abandoned = path.suffix == shards.UNFINISHED and time.time() - used > ABANDONED
-            if abandoned or (path.suffix == shards.SUFFIX and total + need > limit):
+        for moment, size, path in sorted(files):
+            abandoned = path.suffix == shards.UNFINISHED and time.time() - moment > ABANDONED
+            if abandoned or (path.suffix == shards.SUFFIX and total + need > limit and path not in used):
+                for shelf in self.shelves:
+                    shelf.forget(path)
                 path.unlink(missing_ok=True)
                 total -= size
                 if not any(path.parent.glob(f"*{shards.SUFFIX}")):
                     shutil.rmtree(path.parent, ignore_errors=True)
+        if total + need > self.limit:
+            raise ResourceError("what is in use fills its limit, --cache-limit")
 
     def tell(self, text):
         """Say a thing once."""
@@ -141,152 +165,6 @@ class Store:
 
     def __exit__(self, *error):
         self.close()
-
-
-class Shelf:
-    """Rows of one kind, by the key of a picture; see `Store.shelf`."""
-
-    def __init__(self, store, name, what, shared):
-        self.store, self.name, self.what, self.shared = store, name, what, shared
-        self.dtype = shards.dtype_of(what["dtype"])
-        self.shapes = [tuple(shape) for shape in what["shapes"]]
-        self.length = shards.row_bytes(self.shapes, self.dtype)
-        self.folder = (store.folder if shared else store.scratch) / name
-        self.places = {}     # key -> (shard, row number)
-        self.waiting = {}    # key -> (bytes, facts), not written yet
-        self.waits_since = None
-        self.open = []
-        if shared and self.folder.is_dir():
-            for path in sorted(self.folder.glob(f"*{shards.SUFFIX}")):
-                self.take_in(path)
-
-    def take_in(self, path):
-        """Index a shard that lies there; a damaged one is deleted, one that cannot be opened is as good as absent."""
-        try:
-            shard = shards.Shard(path)
-            if shard.shapes != self.shapes or shard.dtype != self.dtype:
-                shard.close()
-                raise shards.Damaged("it holds other rows")
-        except OSError:  # such as one that another run deleted to make room
-            return
-        except shards.Damaged as error:
-            self.drop(path, error)
-            return
-        with contextlib.suppress(OSError):
-            os.utime(path)  # used now
-        self.index(shard, path)
-
-    def index(self, shard, path):
-        """Know the rows of an open shard."""
-        shard.path = path
-        self.open.append(shard)
-        for number, key in enumerate(shard.header["keys"]):
-            self.places.setdefault(key, (shard, number))
-
-    def drop(self, path, error):
-        """Delete a damaged shard."""
-        self.store.tell(f"A part of the store was damaged ({error}) and is computed anew.")
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-
-    def rescue(self, shard):
-        """Forget an open shard that is damaged; its sound rows wait to be written once more."""
-        self.places = {key: place for key, place in self.places.items() if place[0] is not shard}
-        for number, key in enumerate(shard.header["keys"]):
-            with contextlib.suppress(shards.Damaged):
-                self.waiting[key] = (shard.row(number), shard.header["facts"][number])
-
-    def __contains__(self, key):
-        return key in self.waiting or key in self.places
-
-    def facts(self, key):
-        """What was kept beside a row. Threads may ask while another puts: what waits goes once its place is known."""
-        waiting = self.waiting.get(key)
-        if waiting:
-            return waiting[1]
-        shard, number = self.places[key]
-        return shard.header["facts"][number]
-
-    def row(self, key):
-        """Bytes of the row of `key`; None where there is none, or none that is sound."""
-        if key in self.waiting:
-            return self.waiting[key][0]
-        place = self.places.get(key)
-        if place is None:
-            return None
-        try:
-            return place[0].row(place[1])
-        except shards.Damaged as error:
-            self.drop(place[0].path, error)
-            self.rescue(place[0])
-            return None
-
-    def arrays(self, rows):
-        """Arrays (n, ...) of the bytes of n rows."""
-        return shards.unpacked(rows, self.shapes, self.dtype)
-
-    def put(self, keys, arrays, facts=None):
-        """Keep the rows of `arrays`, one array (n, ...) a shape; ResourceError where no disk has room for them."""
-        for number, key in enumerate(keys):
-            if key not in self:
-                self.waiting[key] = (shards.packed(arrays, number, self.dtype), facts[number] if facts else None)
-        if self.waits_since is None:
-            self.waits_since = time.monotonic()
-        if (len(self.waiting) * self.length >= SHARD_BYTES or time.monotonic() - self.waits_since > SHARD_SECONDS):
-            self.flush()
-
-    def flush(self):
-        """Write what waits."""
-        if not self.waiting:
-            return
-        keys, (rows, facts) = list(self.waiting), zip(*self.waiting.values())
-        self.index(*self.write(keys, rows, facts))
-        self.waiting, self.waits_since = {}, None
-
-    def write(self, keys, rows, facts):
-        """Write a shard to the shared folder, else to the run's own -> (shards.Shard, its path).
-
-        It is opened before another run can delete it to make room.
-        """
-        whole = (keys, rows, self.shapes, self.what["dtype"], facts)
-        if self.shared:
-            try:
-                with self.store.locked():
-                    self.store.make_room(len(rows) * (self.length + HEADER_BYTES))
-                    return self.written(whole)
-            except (OSError, ResourceError, shards.Damaged) as error:
-                self.store.tell(f"The store {self.store.folder} cannot be written "
-                                f"({getattr(error, 'strerror', None) or error}); this run keeps its own.")
-                self.shared = False
-                self.folder = self.store.scratch / self.folder.name
-        try:
-            return self.written(whole)
-        except (OSError, shards.Damaged) as error:
-            if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise ResourceError(f"{self.folder} cannot be written: "
-                                    f"{getattr(error, 'strerror', None) or error}.") from error
-            free = shutil.disk_usage(self.folder.parent).free
-            raise ResourceError(f"{len(rows) * self.length / 1e6:.0f} MB more are needed for {self.what['kind']} and "
-                                f"{free / 1e6:.0f} MB are free in {self.folder.parent}; free some space, or lower "
-                                "--cache-views or --size.") from error
-
-    def written(self, whole):
-        """Write a shard into the folder, which is made with what.json in it, and open it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "what.json"
-        if not path.exists():
-            write_atomic(path, to_json(self.what))
-        path = shards.write(self.folder, *whole)
-        return shards.Shard(path), path
-
-    def close(self):
-        """Write what waits, where it is shared, and let the files go."""
-        if self.shared:
-            with contextlib.suppress(ResourceError):
-                self.flush()
-        for shard in self.open:
-            shard.close()
-        self.open, self.places, self.waiting = [], {}, {}
 
 
 def allow_open_files():

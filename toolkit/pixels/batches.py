@@ -115,8 +115,9 @@ def _one(samples, index, shelf, size, channels, rule, depth, hidden=lambda numbe
     try:
         source = samples.read(index)
         sha256 = digest(source)
-        if shelf is not None and sha256 in shelf:
-            return {"sha256": sha256, "error": "", **dict(zip(KEPT, shelf.facts(sha256)))}, None
+        known = shelf.facts(sha256) if shelf is not None and sha256 in shelf else None
+        if known is not None:  # a picture without its facts is decoded once more
+            return {"sha256": sha256, "error": "", **dict(zip(KEPT, known))}, None
         picture = decode.decode(source, depth, frame)
         height, width = picture.pixels.shape[:2]
         facts = {"fingerprint": hashlib.blake2b(_array_bytes(picture.pixels), digest_size=16).hexdigest(),

@@ -43,7 +43,7 @@ def compared(rows, before, pixels, thumbnails, store, workers, progress):
     if before is None:
         return Known(np.zeros(len(rows), bool), [crossing.nothing_known()])
     here = [key for key in before["sha256"] if key in pixels.shelf]
-    prints = {pixels.shelf.facts(key)[KEPT.index("fingerprint")] for key in here}
+    prints = {known[KEPT.index("fingerprint")] for key in here if (known := pixels.shelf.facts(key)) is not None}
     copies = (rows["sha256"].isin(before["sha256"]) | rows["fingerprint"].isin(prints)).to_numpy(bool)
     groups = rows["group"].isin(set(before["group"]) - {""}).to_numpy(bool)
     near, like, looked = scenes(pixels, thumbnails, before, store, workers, progress)
