@@ -75,7 +75,7 @@ def counting(call, compute, counted):
     """`compute` that notes how many different pictures each of its batches holds."""
 
     class Counting:
-        identity = call.identity
+        identity, batch = call.identity, getattr(call, "batch", executor.BATCH)
 
         def __call__(self, batch):
             counted.append(len(np.unique(batch, axis=0)))

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tests import tiny
-from tests.features.conftest import PIXELS
+from tests.features.conftest import PIXELS, counting
 
 from toolkit.features import executor, frozen, views
+from toolkit.features.rows import Rows
 
 EVERY = np.arange(21)
 needs_openvino = pytest.mark.skipif(not executor.has_openvino(), reason="OpenVINO is not installed")
@@ -166,6 +167,21 @@ def test_a_damaged_shelf_gives_what_a_fresh_one_gives(net, features, tmp_path):
         found = seen.pooled[:], seen.maps(tensors, EVERY, 1).read(EVERY)
         assert seen.counted == [1, 1] and len(seen.store.said) == 1
     assert np.array_equal(found[0], wanted[0]) and all(map(np.array_equal, found[1], wanted[1]))
+
+
+@pytest.mark.parametrize("batch, wanted", [(64, [64, 16]), (16, [16] * 5), (40, [40, 40]), (7, [7] * 11 + [3])])
+def test_no_batch_is_filled_up_but_the_last(net, open_store, batch, wanted):
+    sizes, pixels = [], tiny.pictures(80)[0]
+
+    def build(prefix):
+        compute = executor.Keras(prefix, batch=batch)
+        return counting(compute, compute, sizes)
+
+    with open_store() as store:
+        shelf = store.shelf("pictures", {}, [PIXELS.shape[1:]], "uint8", 80)
+        pictures = Rows(shelf, list(map(str, range(80))), lambda numbers: [pixels[numbers]])
+        seen = frozen.Frozen(net.model, pictures, store, build, None, {})
+        assert sizes == wanted and len(seen.pooled) == 80
 
 
 def test_a_run_that_shares_nothing_leaves_nothing(net, features, tmp_path):

@@ -7,8 +7,9 @@ import pytest
 from tests import tiny
 from tests.features.conftest import PIXELS
 
+from toolkit.errors import ResourceError
 from toolkit.evaluation.calibration import softmax
-from toolkit.features import views
+from toolkit.features import shelves, views
 from toolkit.steps import tell
 
 TEMPERATURE = 2.5
@@ -26,6 +27,8 @@ def test_the_gap_is_that_of_the_shipped_probabilities(features, stage, probe_onl
     chosen = SimpleNamespace(probe_only=probe_only, cache_dtype=kept)
     choice = SimpleNamespace(name=stage, model="probe" if stage == "probe" else "tuned")
     with features(model, dtype=kept) as seen:
+        with views.source(model, seen, stages, np.arange(12), HELD, 1, 10**9)("stem" if stage == "probe" else stage):
+            pass  # what training keeps
         held = None if stage in ("probe", "stem") else views.logits(model, seen, stages, stage, HELD)
         shown = tell.shown(case, tell.calibrated(net, TEMPERATURE))
         said = tell.gap(chosen, case, net, seen, first, {"probe": exact, "tuned": exact}, choice, TEMPERATURE, shown)
@@ -38,3 +41,20 @@ def test_the_gap_is_that_of_the_shipped_probabilities(features, stage, probe_onl
         assert said["probability"] == pytest.approx(wanted[:said["pictures"]].max(), abs=2e-6)
     if stage == "layer2":
         assert said["probability"] < (1e-6 if kept == "float32" else 1e-3)
+
+
+def test_where_pictures_entered_a_full_disk_cannot_lose_the_run(features, monkeypatch):
+    def full(*how):
+        raise ResourceError("no room")
+
+    model, stages = tiny.network()
+    net = SimpleNamespace(model=model, stages=stages, recipe=SimpleNamespace(architecture="tiny"))
+    exact = model.predict(PIXELS.astype("float32"), verbose=0)
+    case = SimpleNamespace(pixels=PIXELS, rows={"validation": HELD})
+    with features(model) as seen:
+        with views.source(model, seen, stages, np.arange(12), HELD, 0, 10**9)("layer2") as inputs:
+            inputs.held(inputs.model)
+        monkeypatch.setattr(shelves.Shelf, "write", full)
+        said = tell.gap(SimpleNamespace(probe_only=False, cache_dtype="float16"), case, net, seen, exact,
+                        {"tuned": exact}, SimpleNamespace(name="layer2", model="tuned"), 1.0, None)
+        assert said["probability"] is None and said["pictures"] == len(HELD)

@@ -7,7 +7,7 @@ import pytest
 from tests import tiny
 from tests.features.conftest import NUMBERS, PIXELS
 
-from toolkit.features import executor, views
+from toolkit.features import executor, shards, views
 
 TRAIN, HELD = np.arange(0, 15), np.arange(15, 21)
 PLENTY = 10**9
@@ -48,11 +48,65 @@ def test_a_suffix_on_kept_maps_is_the_whole_network(net, opened, wanted, stage):
             assert np.asarray(inputs.model.predict_on_batch(arrays)) == pytest.approx(wanted[TRAIN[rows]], abs=5e-3)
 
 
-def test_logits_of_kept_maps_are_those_that_training_saw(net, opened, wanted):
-    with opened("layer2", 1) as inputs:
-        found = views.logits(net.model, inputs.seen, net.stages, "layer2", HELD)
-        assert np.array_equal(found, inputs.held(inputs.model)) and found == pytest.approx(wanted[HELD], abs=5e-3)
-        assert views.logits(net.model, inputs.seen, net.stages, "stem", HELD) is None
+@pytest.mark.parametrize("share", [PLENTY, 0])
+def test_logits_of_kept_maps_are_those_that_training_saw(net, features, wanted, share):
+    with features(net.model, limit=share) as seen:
+        with views.source(net.model, seen, net.stages, TRAIN, HELD, 1, PLENTY)("layer2") as inputs:
+            trained = inputs.held(inputs.model)
+        seen.counted.clear()
+        found = views.logits(net.model, seen, net.stages, "layer2", HELD)
+        assert np.array_equal(found, trained) and found == pytest.approx(wanted[HELD], abs=5e-3)
+        assert views.logits(net.model, seen, net.stages, "stem", HELD) is None and seen.counted == []
+
+
+@pytest.mark.parametrize("kept, limit", [(0, PLENTY), (2, 5000)])
+def test_where_pictures_entered_no_logits_are_computed_afterwards(net, features, tmp_path, kept, limit):
+    with features(net.model) as seen:
+        assert views.logits(net.model, seen, net.stages, "layer2", HELD) is None  # nothing was trained
+        with views.source(net.model, seen, net.stages, TRAIN, HELD, kept, limit)("layer2") as inputs:
+            assert isinstance(inputs, views.Pictures)
+        seen.counted.clear()
+        assert views.logits(net.model, seen, net.stages, "layer2", HELD) is None
+        assert seen.counted == [] and not list((tmp_path / "store").glob("maps-*"))
+
+
+def test_a_later_sitting_reads_the_maps_of_an_earlier_one_and_writes_none(net, features, tmp_path):
+    def sitting(trained):
+        with features(net.model) as seen:
+            source = views.source(net.model, seen, net.stages, TRAIN, HELD, 1, PLENTY)
+            if trained:
+                with source("layer2") as inputs:
+                    return inputs.held(inputs.model)
+            seen.counted.clear()
+            found = views.logits(net.model, seen, net.stages, "layer2", HELD)
+            assert seen.counted == []
+            return found
+
+    assert np.array_equal(sitting(True), sitting(False))
+    for path in (tmp_path / "store").glob("maps-*/*.shard"):
+        path.unlink()
+    assert sitting(False) is None and not list((tmp_path / "store").glob("maps-*/*.shard"))
+
+
+def test_the_maps_of_one_round_make_room_for_the_next_and_what_it_measured_itself_by_stays(net, features, tmp_path):
+    count, each = len(HELD), {}
+    with features(net.model) as seen:
+        for stage in ("layer1", "layer2"):
+            each[stage] = seen.bytes(views.boundary(net.model, net.stages, stage), 1)
+        other = seen.store.claimed()
+    room = len(TRAIN) * each["layer1"] + count * (each["layer1"] + each["layer2"])
+    with features(net.model, limit=other + room) as seen:
+        assert seen.store.room(0) == room
+        source = views.source(net.model, seen, net.stages, TRAIN, HELD, 3, room)
+        for stage in ("layer2", "layer1"):
+            with source(stage) as inputs:
+                assert isinstance(inputs, views.Maps) and all(view.shelf.shared for view in inputs.fit)
+        assert all(views.logits(net.model, seen, net.stages, stage, HELD) is not None for stage in each)
+        assert not seen.store.scratch.exists()
+        assert sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.shard")) <= other + room
+    with features(net.model, limit=other + room - 1) as seen:
+        with views.source(net.model, seen, net.stages, TRAIN, HELD, 3, room - 1)("layer1") as inputs:
+            assert isinstance(inputs, views.Pictures)
 
 
 @pytest.mark.parametrize("stage, kept", [("stem", 3), ("layer2", 0), ("head", 0)])
@@ -92,7 +146,7 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
     tensors = views.boundary(net.model, net.stages, "layer2")
     with opened("layer2", 1) as inputs:
         each, beside = inputs.seen.bytes(tensors, len(TRAIN)), inputs.seen.bytes(tensors, len(HELD))
-        assert each == 15 * 2 * sum(int(np.prod(tensor.shape[1:])) for tensor in tensors)
+        assert each == 15 * (2 * sum(int(np.prod(tensor.shape[1:])) for tensor in tensors) + shards.HEADER_BYTES)
     for limit, kept in ((PLENTY, 4), (beside + 4 * each, 4), (beside + 4 * each - 1, 3), (beside + each, 1)):
         with opened("layer2", 4, limit) as inputs:
             assert isinstance(inputs, views.Maps) and len(inputs.fit) == inputs.views == kept
@@ -101,15 +155,36 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
             assert any("not varied; --cache-views 0 varies them" in line for line in said) == (kept == 1)
     with opened("layer2", 4, beside + each - 1) as inputs:
         assert isinstance(inputs, views.Pictures) and inputs.views == 0
-    with opened("layer2", 4, beside + 4 * each, dtype="float32") as inputs:
+    with opened("layer2", 4, beside + 3 * each, dtype="float32") as inputs:
         assert len(inputs.fit) == 1
 
 
-def test_progress_counts_the_pictures_of_all_views(opened):
+def test_progress_counts_the_pictures_of_all_views_and_those_that_measure(opened):
     told = []
-    with opened("layer2", 2, step=lambda done, of: told.append((done, of))):
+    with opened("layer2", 2, step=lambda *how: told.append(how)):
         pass
-    assert told == [(15, 30), (30, 30)]
+    assert told == [(6, 36, views.KEEPING), (21, 36, views.KEEPING), (36, 36, views.KEEPING)]
+
+
+def test_pictures_are_measured_with_a_safe_point_each_batch_and_after_an_epoch_in_any_case(opened):
+    told = []
+    with opened("layer2", 0, step=lambda *how: told.append(how)) as inputs:
+        inputs.held(inputs.model)
+        inputs.held(inputs.model)
+    assert told == [(6, 6, views.MEASURING, True), (6, 6, views.MEASURING, False)]
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_a_step_that_raises_stops_before_validation_is_seen(opened, kept):
+    class Enough(Exception):
+        pass
+
+    def stop(done, of, what, may_end=True):
+        assert done == 6 and may_end
+        raise Enough
+
+    with pytest.raises(Enough), opened("layer2", kept, step=stop) as inputs:
+        inputs.held(inputs.model)
 
 
 def test_a_view_of_a_picture_does_not_depend_on_the_others(net, opened):

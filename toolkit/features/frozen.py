@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 from toolkit.features import executor, shards
-from toolkit.features.rows import Rows
+from toolkit.features.rows import BATCH, Rows
 
 CODE = 2  # raised whenever the same network would give other features
 ENOUGH = 10  # batches over which compiling and a last one that is not full no longer count
@@ -29,6 +29,7 @@ class Frozen:
         self.model, self.pictures, self.store, self.build, self.dtype = model, pictures, store, build, dtype
         self.view, self.varied, self.computes = view, varied, {}
         self.spent = [0.0, 0]  # seconds and pictures that had to be computed
+        self.checks, self.fitting = {}, lambda stage: 0  # maps that training measured itself by, see features.views
         self.pooled = self.rows("pooled", [model.get_layer("pooled").output], np.arange(len(pictures)), 0).fill(step)
 
     def maps(self, tensors, rows, view, step=None):
@@ -59,7 +60,9 @@ class Frozen:
             self.spent = [self.spent[0] + time.monotonic() - began, self.spent[1] + len(numbers)]
             return [np.concatenate(part) for part in zip(*parts)]
 
-        return Rows(shelf, self.pictures.keys[rows], make)
+        size = getattr(compute, "batch", executor.BATCH)
+        whole = size * max(1, BATCH // size)  # so that no batch is filled up but the last
+        return Rows(shelf, self.pictures.keys[rows], make, whole)
 
     def pace(self):
         """Seconds that the network takes for a picture: by what was computed, or by a batch where that was little."""
@@ -74,8 +77,8 @@ class Frozen:
         return seconds / pictures
 
     def bytes(self, tensors, pictures):
-        """Bytes that maps of so many pictures in one view take."""
-        return pictures * shards.row_bytes([tensor.shape[1:] for tensor in tensors], shards.dtype_of(self.dtype))
+        """Bytes that maps of so many pictures in one view take on the disk."""
+        return shards.taken([tensor.shape[1:] for tensor in tensors], self.dtype, pictures)
 
 
 def fingerprint(model):

@@ -1,24 +1,28 @@
 """What enters the network below a thawed stage: kept maps where they fit the store, else fresh pictures."""
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 
 from toolkit.features import executor
 
 FEW = {0: ": pictures are varied afresh each epoch.", 1: ": pictures are not varied; --cache-views 0 varies them."}
+KEEPING, MEASURING = "keeping augmented views", "looking at the validation pictures"
 
 
 class Maps:
     """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order."""
 
     def __init__(self, model, frozen, tensors, train, held, views, step):
-        self.model, self.compute, self.views = model, None, views
-        self.check = frozen.maps(tensors, held, 0)
+        self.model, self.compute, self.views, total = model, None, views, len(held) + views * len(train)
+
+        def after(before):
+            return (lambda done, of: step(before + done, total, KEEPING)) if step else None
+
+        self.check = frozen.checks[names_of(tensors)] = frozen.maps(tensors, held, 0, after(0))
         self.fit = []
         for view in range(views):
-            done = (lambda at, of, view=view: step(view * of + at, views * of)) if step else None
-            self.fit.append(frozen.maps(tensors, train, view, done))
+            self.fit.append(frozen.maps(tensors, train, view, after(len(held) + view * len(train))))
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
@@ -34,7 +38,12 @@ class Maps:
         """Logits of the held-out pictures."""
         if self.compute is None or self.compute.model is not model:
             self.compute = executor.Keras(model)  # compiled once
-        return of_maps(self.compute, self.check)
+        return of_maps(self.compute, len(self.check), self.check.read)
+
+    def close(self):
+        """Let the maps of training pictures make room for the next stage's."""
+        for view in self.fit:
+            view.shelf.store.let_go(view.shelf)
 
 
 class Pictures:
@@ -42,9 +51,9 @@ class Pictures:
 
     views = 0  # kept
 
-    def __init__(self, model, frozen, train, held):
-        self.model, self.frozen, self.rows, self.check = model, frozen, train, held
-        self.compute = None
+    def __init__(self, model, frozen, train, held, step):
+        self.model, self.frozen, self.rows, self.check, self.step = model, frozen, train, held, step
+        self.compute, self.measured = None, False
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
@@ -59,8 +68,10 @@ class Pictures:
         """Logits of the held-out pictures."""
         if self.compute is None or self.compute.model is not model:
             self.compute = executor.Keras(model)  # compiled once
+        began, self.measured = self.measured, True  # what an epoch has brought is measured, though it is late
         return executor.collect(self.compute, len(self.check),
-                                lambda rows: [self.frozen.pictures[self.check[rows]]])
+                                lambda rows: [self.frozen.pictures[self.check[rows]]],
+                                self.step and (lambda done, of: self.step(done, of, MEASURING, not began)))
 
 
 def batches_of(order, batch_size):
@@ -79,46 +90,63 @@ def source(model, frozen, stages, train, held, views, limit, step=None):
     """A function of the deepest thawed stage that opens what enters below it, as `stages.tune` wants it.
 
     views: how many are kept of each training picture; fewer where they would exceed `limit` bytes, and where not one
-    fits, or `views` is 0, pictures enter.
+    fits, or `views` is 0, pictures enter. step(done, of, what, may_end): told of what is done before and between the
+    epochs, and may raise to stop; may_end: whether training may end here for a reason that can wait.
     """
     import keras
 
+    def fitting(stage):
+        tensors, names = boundary(model, stages, stage), list(stages)
+        if tensors is None:
+            return 0
+        earlier = [boundary(model, stages, name) for name in names[names.index(stage) + 1:-1]]  # whose checks stay
+        rest = limit - sum(frozen.bytes(maps, len(held)) for maps in (tensors, *earlier))
+        return min(views, max(0, rest) // max(1, frozen.bytes(tensors, len(train))))
+
     @contextmanager
     def opened(stage):
-        tensors, logits = boundary(model, stages, stage), model.get_layer("head").output
-        kept = 0 if tensors is None else min(views, fitting(frozen, tensors, len(train), len(held), limit))
+        tensors, logits, kept = boundary(model, stages, stage), model.get_layer("head").output, fitting(stage)
         if tensors is not None and kept < views:
             frozen.store.tell(f"{kept} of {views} views of each picture fit the store (--cache-limit, or the free disk)"
                               + FEW.get(kept, "."))
         if kept:
-            yield Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)
+            with closing(Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)) as maps:
+                yield maps
         else:
-            yield Pictures(keras.Model(model.input, logits), frozen, train, held)
+            yield Pictures(keras.Model(model.input, logits), frozen, train, held, step)
 
+    frozen.fitting = fitting
     return opened
 
 
 def logits(model, frozen, stages, stage, rows):
-    """Logits of pictures as training from `stage` upward saw them, from kept maps; None where pictures entered."""
+    """Logits of held-out pictures as training from `stage` upward saw them, from the maps that it kept.
+
+    None where pictures entered, or where the maps are there no more. Nothing is computed for the store.
+    """
     import keras
 
-    tensors = boundary(model, stages, stage)
-    if tensors is None:
+    if not frozen.fitting(stage):
         return None
-    upper = keras.Model(tensors, model.get_layer("head").output)
-    return of_maps(executor.Keras(upper), frozen.maps(tensors, rows, 0))
+    tensors = boundary(model, stages, stage)
+    maps = frozen.checks.get(names_of(tensors))
+    if maps is None:  # an earlier sitting kept them
+        maps = frozen.rows("maps", tensors, rows, 0)
+    try:
+        return of_maps(executor.Keras(keras.Model(tensors, model.get_layer("head").output)), len(maps), maps.kept)
+    except KeyError:
+        return None
 
 
-def of_maps(compute, maps):
-    """Logits for kept maps."""
-    everything = np.arange(len(maps))
-    return executor.collect(compute, len(maps), lambda rows: [
-        part.astype(np.float32) for part in maps.read(everything[rows])])
+def of_maps(compute, count, read):
+    """Logits for kept maps, `read` by the numbers of their rows."""
+    everything = np.arange(count)
+    return executor.collect(compute, count, lambda rows: [part.astype(np.float32) for part in read(everything[rows])])
 
 
-def fitting(frozen, tensors, train, held, limit):
-    """Views of the training pictures that fit `limit` bytes beside the held-out ones."""
-    return max(0, (limit - frozen.bytes(tensors, held)) // max(1, frozen.bytes(tensors, train)))
+def names_of(tensors):
+    """What tells tensors of one model from others."""
+    return tuple(tensor.name for tensor in tensors)
 
 
 def boundary(model, stages, stage):

@@ -177,22 +177,23 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
     from toolkit.training import stages
 
     step, late = progress.start("tune", intention(plan)), lateness(chosen, run, began)
-    total, again = len(plan.rounds) * plan.epochs, chosen.resume and run.checkpoint.exists()
+    total, again, place = len(plan.rounds) * plan.epochs, chosen.resume and run.checkpoint.exists(), [0]
     run.checkpoints.mkdir(exist_ok=True)
     tuned = stages.Tuned(stopped=late() if plan.rounds and not again else None)
     if tuned.stopped or not plan.rounds:
         return tuned, None
 
     def tick(number, epoch, done, of, loss):
-        step(number * plan.epochs + epoch + done / of, total, f"epoch {epoch + 1} of at most {plan.epochs}")
+        place[0] = number * plan.epochs + epoch + done / of
+        step(place[0], total, f"epoch {epoch + 1} of at most {plan.epochs}")
 
-    def keeping(done, of):
-        if not again and (reason := late()):  # what goes on has a best of its own, found once its round is open
+    def between(done, of, what, may_end=True):
+        if may_end and not again and (reason := late()):  # what goes on has a best of its own, found in its round
             raise Stopped(reason)
-        step(0, total, f"keeping augmented views, {done} of {of}")
+        step(place[0], total, f"{what}, {done} of {of}")
 
     source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
-                          run.facts["views"]["room"], keeping)
+                          run.facts["views"]["room"], between)
     try:
         stages.tune(net.model, net.stages, source, task.loss(chosen.label_smoothing),
                     task.targets(case.truth("train"), len(case.classes)), weights(chosen, case, task, "train"),
