@@ -195,6 +195,22 @@ def test_E3_kill_9_leaves_no_half_file(tmp_path):
     assert [line["step"] for line in lines(folder / "events.jsonl")][0] == 0
 
 
+def test_E3_what_a_killed_process_left_half_written_goes_where_the_run_goes_on(tmp_path):
+    folder = tmp_path / "run"
+    script = ("import os, sys; from pathlib import Path; from toolkit import files; from toolkit.run import Run\n"
+              "r = Run.create(sys.argv[1], 'finetune', {}); r.checkpoints.mkdir()\n"
+              "os.fsync = lambda handle: (print('held', flush=True), os.kill(os.getpid(), 9))\n"
+              "files.write_atomic(r.checkpoint, b'x' * 1000)")
+    hold(folder, script).wait()
+    (rest,) = (folder / "checkpoints").iterdir()
+    others = [folder / ".mine", folder / f".notes.{os.getppid()}-0a1b2c3d", folder / ".hidden.npz"]
+    for path in others:  # ours to delete is only what no living process will finish
+        path.write_text("x")
+    again = Run.resume(folder)
+    assert rest.name.startswith(".last.npz.") and not rest.exists() and all(path.exists() for path in others)
+    again.finish("finished", "done")
+
+
 def test_E11_events_go_on_behind_a_half_line(tmp_path):
     made = Run.create(tmp_path / "run", "finetune", {})
     made.event("tune", step=1)

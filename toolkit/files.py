@@ -6,11 +6,13 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 from pathlib import Path
 
 from toolkit.errors import ResourceError, UntrustedError
 
+REST = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}", re.DOTALL)  # what `replacing` writes to, of process number \1
 LARGEST_JSON = 64 * 2**20  # bytes; a longer file of facts is no honest one
 
 
@@ -22,6 +24,26 @@ def write_atomic(path, data):
     data = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
     with replacing(path, len(data)) as file:
         file.write(data)
+
+
+def remove_rests(folder):
+    """Delete what processes that were killed while they replaced a file left in `folder`; the living finish theirs."""
+    for path in Path(folder).glob(".*"):
+        found = REST.fullmatch(path.name)
+        if found and path.is_file() and (int(found[1]) == os.getpid() or not lives(int(found[1]))):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def lives(process):
+    """Whether there is a process of that number on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 @contextlib.contextmanager

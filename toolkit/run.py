@@ -28,7 +28,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from toolkit.errors import OptionError, ResourceError, Stopped, Terminated, ToolkitError, UntrustedError, plain
-from toolkit.files import clean, read_json, to_json, unwritten, write_atomic
+from toolkit.files import clean, read_json, remove_rests, to_json, unwritten, write_atomic
 
 SCHEMA = 1
 FILES = {
@@ -124,6 +124,8 @@ class Run:
             before = read_json(run.status).get("seconds")
             run._began -= before if isinstance(before, (int, float)) and 0 <= before < math.inf else 0.0
         run.stop.unlink(missing_ok=True)
+        for place in (run.folder, run.checkpoints, run.figures):
+            remove_rests(place)
         run.note(state="running", message=None)
         run.progress("running", "start", 0.0, None, "going on")
         return run
