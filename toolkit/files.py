@@ -1,18 +1,25 @@
-"""How a file is written and read: replaced whole, numbers with a dot, UTF-8, whatever the locale."""
+"""How a file is written and read: replaced whole, numbers with a dot, UTF-8, whatever the locale; and how a folder that
+processes share is kept while one of them uses it.
+"""
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import math
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from pathlib import Path
 
 from toolkit.errors import ResourceError, UntrustedError
 
 REST = re.compile(r"\..+\.(\d+)-[0-9a-f]{8}", re.DOTALL)  # what `replacing` writes to, of process number \1
+KEPT = {}  # folder -> open handle with a shared lock on it, until this process ends
+FRESH = ".fresh-"  # begins the name of a folder that is being filled, or deleted
 LARGEST_JSON = 64 * 2**20  # bytes; a longer file of facts is no honest one
 
 
@@ -85,6 +92,81 @@ def unwritten(path, need, error):
     except OSError:
         free = "the disk is full"
     return ResourceError(f"{path} needs {need:,} bytes and {free} ({error.strerror}); free some space and run again.")
+
+
+@contextlib.contextmanager
+def fresh_folder(parent):
+    """A new folder in `parent` that goes with the block; what killed processes left of theirs goes before."""
+    for rest in Path(parent).glob(f"{FRESH}*"):
+        remove_unused(rest)
+    while True:
+        place = tempfile.mkdtemp(prefix=FRESH, dir=parent)
+        if (handle := in_use(place)) is not None:  # else another process took it for a rest just now
+            break
+    try:
+        yield Path(place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(handle)
+
+
+def keep(folder):
+    """Use a folder until this process ends: `remove_unused` leaves it; False where it is not there."""
+    folder = Path(folder)
+    if folder in KEPT and not folder.is_dir():
+        os.close(KEPT.pop(folder))
+    if folder not in KEPT:
+        handle = in_use(folder)
+        if handle is None:
+            return False
+        KEPT[folder] = handle
+    with contextlib.suppress(OSError):
+        os.utime(folder)  # used now
+    return True
+
+
+def in_use(folder):
+    """An open handle with a shared lock on a folder; None where it is not there, or is being deleted."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with contextlib.suppress(OSError):  # where the disk knows no locks, nothing is deleted either
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(handle), os.stat(folder)):
+            return handle
+    os.close(handle)
+    return None
+
+
+def remove_unused(folder):
+    """Delete a folder unless a process uses it -> whether it went. It has another name before its first file goes."""
+    folder, handle = Path(folder), None
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        going = folder.with_name(f"{FRESH}{secrets.token_hex(4)}")
+        os.rename(folder, going)
+    except OSError:
+        return False
+    else:
+        shutil.rmtree(going, ignore_errors=True)
+        return True
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def bytes_below(folder):
+    """Bytes that the files below a folder take on the disk."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # it is being deleted
+                facts = os.lstat(os.path.join(place, name))
+                total += max(facts.st_size, 512 * facts.st_blocks)
+    return total
 
 
 def to_json(obj):

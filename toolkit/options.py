@@ -72,8 +72,8 @@ class Work:
     run_dir: str | None = option(None, "folder of the run, new or empty (default: a new one under runs/)")
     cache_dir: str | None = option(None, "folder of what all runs share: decoded pictures and frozen features "
                                    "(default: TOOLKIT_STORE, else ~/.cache/toolkit/store)")
-    cache_limit: str = option("20GB", "largest size of that folder, such as 500MB; what was not used longest goes "
-                              "first")
+    cache_limit: str = option("20GB", "largest size of that folder, unpacked archives among it, such as 500MB; what "
+                              "was not used longest goes first, and nothing that a run works with")
     seed: int = option(0, "seed of split, order, augmentation and intervals", low=0, high=2**31 - 1)
     workers: int | None = option(None, "threads that read and augment pictures; results do not depend on it (default: "
                                  "one a core, at most 8)", low=1, high=64)

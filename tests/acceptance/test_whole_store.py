@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.acceptance import runs
+from toolkit.quantities import size
 
 SAME = ("model.keras", "predictions.csv", "manifest.csv")
 
@@ -25,16 +26,20 @@ def contents(folder):
     return {name: (folder / name).read_bytes() for name in SAME}
 
 
-def test_a_second_run_decodes_nothing_and_computes_no_feature_and_ends_alike(tmp_path, capsys, monkeypatch, data, deep):
+@pytest.mark.parametrize("limit, said", [("20GB", "2 views of a picture"), ("1500kB", "1 of 2 views")])
+def test_a_second_run_decodes_nothing_and_computes_no_feature_and_ends_alike(tmp_path, capsys, monkeypatch, data, deep,
+                                                                             limit, said):
     from toolkit.features import frozen
     from toolkit.pixels import decode
 
-    shared = ("--cache-dir", tmp_path / "store", "--cache-views", 2)
+    shared = ("--cache-dir", tmp_path / "store", "--cache-views", 2, "--cache-limit", limit)
     assert runs.tune(data, *deep, *shared, "--run-dir", tmp_path / "first") == 0
+    assert said in capsys.readouterr().out and not (tmp_path / "first" / "scratch").exists()
     monkeypatch.setattr(decode, "decode", lambda *_: pytest.fail("a picture was decoded"))
     monkeypatch.setattr(frozen.executor, "forward", forbidden(frozen.executor.forward))
     assert runs.tune(data, *deep, *shared, "--run-dir", tmp_path / "second") == 0
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
+    assert sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file()) < 1.05 * size(limit)
 
 
 def forbidden(forward):

@@ -3,12 +3,18 @@
 import io
 import stat
 import struct
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from toolkit import files
 from toolkit.data import archive, zipped
 from toolkit.errors import DataError, ResourceError, UntrustedError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def packed(path, entries, method=zipfile.ZIP_DEFLATED):
@@ -37,6 +43,46 @@ def test_a_zip_is_unpacked_once(tmp_path):
     (folder / "a" / "1.png").write_bytes(b"here already")
     assert archive.unpacked(path, tmp_path / "cache") == folder
     assert (folder / "a" / "1.png").read_bytes() == b"here already"
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def process(code, *arguments):
+    """A process that has said "ready"."""
+    found = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], cwd=ROOT, text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert found.stdout.readline() == "ready\n"
+    return found
+
+
+def test_E3_what_a_killed_process_left_half_unpacked_goes_and_what_another_unpacks_stays(tmp_path):
+    path, cache = packed(tmp_path / "x.zip", [("a/1.png", b"one"), ("a/2.png", b"two")]), tmp_path / "cache"
+    code = ("import sys; from toolkit.data import archive\n"
+            "def wait(done, of): print('ready', flush=True); sys.stdin.read()\n"
+            "archive.unpacked(*sys.argv[1:], wait)")
+    both = [process(code, path, cache) for _ in range(2)]
+    assert len(list(cache.glob(".fresh-*"))) == 2
+    both[0].kill()
+    both[0].communicate()
+    other = packed(tmp_path / "y.zip", [("b/3.png", b"three")])
+    archive.unpacked(other, cache)
+    assert len(list(cache.glob(".fresh-*"))) == 1
+    both[1].communicate("")
+    assert both[1].returncode == 0
+    assert (archive.unpacked(path, cache) / "2.png").read_bytes() == b"two"
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_folder_that_is_deleted_before_it_is_used_is_unpacked_again(tmp_path, monkeypatch):
+    path, real = packed(tmp_path / "x.zip", [("a.png", b"one"), ("b.png", b"two")]), archive.keep
+    deleted = iter((False, True, False))
+
+    def keep(place):
+        if next(deleted):
+            assert files.remove_unused(place)
+        return real(place)
+
+    monkeypatch.setattr(archive, "keep", keep)
+    assert (archive.unpacked(path, tmp_path / "cache") / "b.png").read_bytes() == b"two"
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 

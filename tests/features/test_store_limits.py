@@ -5,6 +5,7 @@ import errno
 import os
 import resource
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,9 +13,12 @@ import numpy as np
 import pytest
 from tests.features.filling import Source, fill, keys, same
 
+from toolkit import files
 from toolkit.errors import ResourceError
 from toolkit.features import shards, shelves, store
 from toolkit.features.rows import Rows
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def shelf_size(folder):
@@ -127,6 +131,41 @@ def test_rows_that_nobody_asks_for_make_room_though_their_shelf_is_open(open_sto
     assert same(maps, 70) and run.said == [] and on_disk(tmp_path / "store") <= limit
     assert np.array_equal(few[:], source(np.arange(60, 100))[0])
     assert keys(100)[0] not in few.shelf and few.shelf.facts(keys(100)[0]) is None
+
+
+def unpacked(folder, number, size=40_000):
+    """A folder as an archive leaves it in the store."""
+    place = folder / "unpacked" / f"{number:024x}"
+    (place / "set").mkdir(parents=True)
+    (place / "set" / "a.png").write_bytes(os.urandom(size))
+    os.utime(place, (1e9 + number, 1e9 + number))
+    return place
+
+
+def test_unpacked_archives_count_and_go_as_a_whole_but_for_those_in_use(open_store, tmp_path):
+    limit, folder = 300_000, tmp_path / "store"
+    mine, theirs, *others = (unpacked(folder, number) for number in range(5))
+    alien = folder / "unpacked" / "mine"
+    alien.mkdir()
+    code = "import sys; from toolkit import files; print(files.keep(sys.argv[1]), flush=True); sys.stdin.read()"
+    using = subprocess.Popen([sys.executable, "-c", code, theirs], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    assert using.stdout.readline() == "True\n" and files.keep(mine)
+    os.utime(mine, (1, 1))
+    os.utime(theirs, (2, 2))
+    with open_store(limit) as run:
+        assert run.room(0) == limit - files.bytes_below(mine)
+        rows, _ = fill(run, 60, [(500,)])  # 120 kB and their headers
+        assert same(rows, 60) and run.said == [] and all(path.exists() for path in (mine, theirs, others[-1], alien))
+        assert not others[0].exists() and not list(folder.rglob(f"{files.FRESH}*"))
+        assert files.bytes_below(folder) <= limit
+    using.communicate("")
+    with open_store(limit) as run:
+        rows, _ = fill(run, 50, [(500,)], depends={"other": True})
+        assert same(rows, 50) and mine.exists() and not theirs.exists() and files.bytes_below(folder) <= limit
+    os.close(files.KEPT.pop(mine))
+    with open_store(1000) as run:  # a lower limit holds from the start
+        assert files.bytes_below(folder) == 0 and alien.exists()
 
 
 def test_a_shard_that_another_run_deletes_at_once_is_not_lost(open_store, monkeypatch):

@@ -11,7 +11,6 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -20,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from toolkit.data import tarball, zipped
 from toolkit.errors import DataError, ResourceError, UntrustedError, plain
-from toolkit.files import unwritten
+from toolkit.files import fresh_folder, keep, unwritten
 
 MOST_ENTRIES = 200_000
 MOST_BYTES = 64 * 2**30   # of all entries
@@ -36,24 +35,23 @@ DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplem
 
 
 def unpacked(path, cache, step=None):
-    """Folder under `cache` with what the zip `path` holds, unpacked at the first call for these bytes.
+    """Folder under `cache` with what the zip `path` holds, unpacked at the first call for these bytes, and kept from
+    making room for others until this process ends.
 
     step(done, of) is called after each entry. Raises UntrustedError for a hostile or damaged archive, DataError for one
     that holds nothing, ResourceError where the disk is full; nothing is left then.
     """
     place = Path(cache) / digest(path)[:24]
-    if place.is_dir():
-        os.utime(place)
-        return inner(place)
-    with opened(path, place) as (archive, entries):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fresh-", dir=place.parent) as fresh:
-            extract(archive, entries, Path(fresh) / "all", Path(path).stat().st_size, path, step, CACHE)
-            try:
-                os.rename(Path(fresh) / "all", place)
-            except OSError:
-                if not place.is_dir():  # otherwise another run was faster: the same bytes
-                    raise
+    while not keep(place):  # another run may delete it, to make room, before we have said that we use it
+        with opened(path, place) as (archive, entries):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with fresh_folder(place.parent) as fresh:
+                extract(archive, entries, fresh / "all", Path(path).stat().st_size, path, step, CACHE)
+                try:
+                    os.rename(fresh / "all", place)
+                except OSError:
+                    if not place.is_dir():  # otherwise another run was faster: the same bytes
+                        raise
     return inner(place)
 
 

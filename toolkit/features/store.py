@@ -6,6 +6,7 @@ deleted at any time.
     store.lock                  held while a shard is added and room is made for it
     KIND-HASH/what.json         all that the rows depend on but the picture: weights, layers, view, precision, versions
     KIND-HASH/NAME.shard        rows of some pictures, found by the sha256 of the picture's file (see `shards`)
+    unpacked/HASH/              what an archive holds (see data.archive), deleted as one, where no run uses it
 
 Runs may fill a shelf at once: each writes shards of its own, and a row that stands twice stands equal twice. What was
 not used longest is deleted where the limit asks for it, but nothing that the run itself uses: it would only be computed
@@ -29,10 +30,11 @@ from pathlib import Path
 from toolkit.errors import ResourceError
 from toolkit.features import shards
 from toolkit.features.shelves import Shelf
+from toolkit.files import KEPT, bytes_below, remove_unused
 
 ABANDONED = 600.0           # seconds after which an unfinished file has no writer any more
 OPEN_FILES = 1 << 16        # shards that a run may hold open at once, where the system lets it
-SHELF = re.compile("[a-z]+-[0-9a-f]{24}")
+SHELF, ARCHIVE = re.compile("[a-z]+-[0-9a-f]{24}"), re.compile("[0-9a-f]{24}")
 
 
 def usual_folder():
@@ -54,7 +56,7 @@ class Store:
 
     def __init__(self, folder, limit, scratch, say=print):
         self.folder, self.limit, self.scratch, self.say = Path(folder or usual_folder()), limit, Path(scratch), say
-        self.told, self.shelves = set(), []
+        self.told, self.shelves, self.sizes = set(), [], {}
         allow_open_files()
         shutil.rmtree(self.scratch, ignore_errors=True)  # of a sitting that was killed
         self.shared = bool(limit) and self.usable()
@@ -62,8 +64,9 @@ class Store:
     def usable(self):
         """Whether the shared folder is there and can be written."""
         try:
-            with self.locked():
-                return True
+            with self.locked(), contextlib.suppress(ResourceError):  # archives were unpacked, or the limit is lower now
+                self.make_room(0)
+            return True
         except OSError as error:
             self.tell(f"The store {self.folder} cannot be used ({error.strerror}); this run keeps its own.")
             return False
@@ -83,8 +86,18 @@ class Store:
         return shelf
 
     def claimed(self):
-        """Bytes of the shared folder that this run's shelves take or will take."""
-        return sum(shelf.claimed() for shelf in self.shelves)
+        """Bytes of the shared folder that this run's archives take, and its shelves, or will take."""
+        return sum(shelf.claimed() for shelf in self.shelves) + sum(map(self.size, self.archives() & KEPT.keys()))
+
+    def archives(self):
+        """Folders of unpacked archives."""
+        return {path for path in self.folder.glob("unpacked/*") if ARCHIVE.fullmatch(path.name)}
+
+    def size(self, archive):
+        """Bytes of an unpacked archive: looked at once, since its name stands for what it holds."""
+        if archive not in self.sizes:
+            self.sizes[archive] = bytes_below(archive)
+        return self.sizes[archive]
 
     def let_go(self, shelf):
         """Need a shelf no more: what it shares may make room for other rows, what was only the run's is deleted."""
@@ -115,12 +128,16 @@ class Store:
         return max(0, min(self.limit - self.claimed(), others + shutil.disk_usage(self.folder).free * 9 // 10))
 
     def used(self):
-        """Paths of the shards with rows that this run wants."""
-        return {shard.path for shelf in self.shelves for shard in shelf.open if shard.used}
+        """Paths of the shards with rows that this run wants, and of its archives."""
+        return {shard.path for shelf in self.shelves for shard in shelf.open if shard.used} | KEPT.keys()
 
     def files(self):
-        """(moment of last use, bytes, path) of all files in shelves; other files are not ours to count or delete."""
+        """(moment of last use, bytes, path) of all files in shelves and of each unpacked archive; other files are not
+        ours to count or delete."""
         found = []
+        for path in self.archives():
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_mtime, self.size(path), path))
         for path in self.folder.glob("*-*/*"):
             with contextlib.suppress(FileNotFoundError):
                 if SHELF.fullmatch(path.parent.name):
@@ -128,24 +145,31 @@ class Store:
         return found
 
     def make_room(self, need):
-        """Delete the shards that were not used longest until `need` bytes more are within the limit and on the disk.
+        """Delete what was not used longest until `need` bytes more are within the limit and on the disk.
 
-        ResourceError where what this run uses itself leaves too little of the limit.
+        ResourceError where what this run uses itself, and archives that others use, leave too little of the limit.
         """
         files, used = self.files(), self.used()
         total = sum(size for _, size, _ in files)
         limit = min(self.limit, total + shutil.disk_usage(self.folder).free)
         for moment, size, path in sorted(files):
+            full = total + need > limit and path not in used
             abandoned = path.suffix == shards.UNFINISHED and time.time() - moment > ABANDONED
-            if abandoned or (path.suffix == shards.SUFFIX and total + need > limit and path not in used):
-                for shelf in self.shelves:
-                    shelf.forget(path)
-                path.unlink(missing_ok=True)
+            if abandoned or (full and path.suffix == shards.SUFFIX):
+                self.delete(path)
                 total -= size
-                if not any(path.parent.glob(f"*{shards.SUFFIX}")):
-                    shutil.rmtree(path.parent, ignore_errors=True)
+            elif full and ARCHIVE.fullmatch(path.name) and remove_unused(path):
+                total -= size
         if total + need > self.limit:
             raise ResourceError("what is in use fills its limit, --cache-limit")
+
+    def delete(self, path):
+        """Delete a file of a shelf, and the shelf with its last shard."""
+        for shelf in self.shelves:
+            shelf.forget(path)
+        path.unlink(missing_ok=True)
+        if not any(path.parent.glob(f"*{shards.SUFFIX}")):
+            shutil.rmtree(path.parent, ignore_errors=True)
 
     def tell(self, text):
         """Say a thing once."""
