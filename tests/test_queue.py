@@ -205,6 +205,7 @@ def test_where_the_folder_cannot_be_used_nobody_waits_and_it_is_said(tmp_path, m
     ("auto", 1, 0, None, ["cpu"]), ("cpu", 1, 2, None, ["cpu"]), ("auto", 1, 2, None, ["gpu0"]),
     ("auto", 2, 2, None, ["gpu0", "gpu1"]), ("gpu", 1, 2, "1,0", ["gpu1"]), ("gpu:1", 1, 2, None, ["gpu1"]),
     ("gpu:1", 1, 0, None, ["cpu"]), ("auto", 2, 4, " 3, 2,1", ["gpu3", "gpu2"]), ("auto", 1, 2, "-1", ["cpu"]),
+    ("gpu:1", 1, 8, "4, 5", ["gpu5"]), ("gpu:0", 1, 2, "GPU-1f/2", ["gpuGPU-1f-2"]), ("gpu:9", 1, 0, "4,5", ["cpu"]),
     ("auto", 1, 2, "", ["cpu"]), ("auto", 2, 2, "0,-1,1", ["gpu0"]), ("auto", 1, 1, "MIG-a/../b", ["gpuMIG-a----b"])])
 def test_the_device_is_told_without_asking_a_library(tmp_path, monkeypatch, device, count, cards, visible, wanted):
     for number in range(cards):
@@ -214,6 +215,17 @@ def test_the_device_is_told_without_asking_a_library(tmp_path, monkeypatch, devi
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert queue.devices(device, count) == wanted
+
+
+@pytest.mark.parametrize("device, seen", [("gpu:2", "4,5"), ("gpu:1", "4,-1,5"), ("gpu:0", ""), ("gpu:0", "-1")])
+def test_a_card_that_is_not_visible_is_refused(tmp_path, monkeypatch, device, seen):
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(queue, "CARDS", (str(tmp_path / "nvidia[0-9]*"),))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    for ask in (queue.devices, queue.narrow):
+        with pytest.raises(OptionError, match=f"^--device {device}: CUDA_VISIBLE_DEVICES shows"):
+            ask(device)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == seen and queue.NARROWED == {}
 
 
 def test_E13_the_folder_without_a_word_and_without_a_home(tmp_path, monkeypatch):

@@ -77,7 +77,7 @@ class Work:
     seed: int = option(0, "seed of split, order, augmentation and intervals", low=0, high=2**31 - 1)
     workers: int | None = option(None, "threads that read and augment pictures; results do not depend on it (default: "
                                  "one a core, at most 8)", low=1, high=64)
-    device: str = option("auto", "auto, cpu, gpu or gpu:N")
+    device: str = option("auto", "auto, cpu, gpu or gpu:N, the Nth that is visible here, from gpu:0 on")
     resamples: int = option(1000, "bootstrap samples behind each interval", low=100, high=100_000)
     debug: bool = option(False, "show the traceback of an error")
 

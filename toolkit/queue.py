@@ -24,6 +24,8 @@ from toolkit.errors import OptionError, plain
 
 TICKET = re.compile(r"\d{12}")
 CARDS = ("/dev/nvidia[0-9]*", "/dev/dxg")  # NVIDIA's on Linux; on Windows' Linux, which does not number them
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+NARROWED = {}  # VISIBLE as `narrow` has set it: as the user had it
 
 
 def usual_folder():
@@ -41,16 +43,41 @@ def usual_folder():
 def devices(device, count=1):
     """Names of what --device `device` with `count` GPUs computes on, such as ["cpu"] or ["gpu0", "gpu1"].
 
-    Told from the system's files and CUDA_VISIBLE_DEVICES, since asking TensorFlow costs seconds and memory.
+    Told from the system's files and CUDA_VISIBLE_DEVICES, since asking TensorFlow costs seconds and memory. Raises
+    OptionError as `card` does.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if device == "cpu" or not any(glob.glob(pattern) for pattern in CARDS):
         return ["cpu"]
-    if device.startswith("gpu:"):
-        return [f"gpu{int(device[4:])}"]
-    cards = map(str, range(count)) if visible is None else takewhile(
-        lambda card: card not in ("", "-1"), (card.strip() for card in visible.split(",")))
-    return [f"gpu{re.sub(r'[^A-Za-z0-9-]', '-', card)}" for card in cards][:count] or ["cpu"]
+    seen = [card(device)] if device.startswith("gpu:") else visible()
+    cards = map(str, range(count)) if seen is None else seen[:count]
+    return [f"gpu{re.sub(r'[^A-Za-z0-9-]', '-', one)}" for one in cards] or ["cpu"]
+
+
+def visible():
+    """The cards that the user's CUDA_VISIBLE_DEVICES shows to programs, in their order; None where it is not set."""
+    now = os.environ.get(VISIBLE)
+    listed = NARROWED.get(now, now)
+    if listed is None:
+        return None
+    return list(takewhile(lambda card: card not in ("", "-1"), (card.strip() for card in listed.split(","))))
+
+
+def card(device):
+    """What CUDA calls the card of --device gpu:N: the Nth that is visible, from 0 on. OptionError beyond them."""
+    number, seen = int(device[4:]), visible()
+    if seen is None:
+        return str(number)
+    if number >= len(seen):
+        raise OptionError(f"--device {device}: {VISIBLE} shows {len(seen)} here ({', '.join(seen) or 'none'}), counted "
+                          "from gpu:0 on; use --device auto or cpu, or name one of them.")
+    return seen[number]
+
+
+def narrow(device):
+    """Show programs the card of --device gpu:N alone; what the user had set is still known to `visible`."""
+    only, now = card(device), os.environ.get(VISIBLE)
+    NARROWED[only] = NARROWED.get(now, now)
+    os.environ[VISIBLE] = only
 
 
 class Ticket:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from toolkit import queue
 from toolkit.errors import OptionError
 from toolkit.training import device, forward, step
 
@@ -200,6 +201,26 @@ def test_auto_precision_is_what_the_card_multiplies(monkeypatch, able, wanted):
     assert device.precision("auto") == wanted
     for asked in ("float32", "bfloat16", "float16"):
         assert device.precision(asked) == asked
+
+
+@pytest.mark.parametrize("asked, seen, wanted", [
+    ("gpu:0", "4,5", "4"), ("gpu:1", "4,5", "5"), ("gpu:0", "GPU-1f", "GPU-1f"), ("gpu:3", None, "3"),
+    ("gpu", "4,5", "4,5"), ("auto", "4,5", "4,5")])
+def test_a_card_is_the_nth_of_those_that_the_user_lets_be_seen(monkeypatch, tmp_path, asked, seen, wanted):
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(queue, "CARDS", (str(tmp_path / "nvidia0"),))
+    monkeypatch.setattr(queue, "NARROWED", {})
+    monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": seen} if seen else {})
+    place = queue.devices(asked)
+    for _ in range(2):  # the second time it finds what the first one left
+        device.before_import(asked)
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == wanted and queue.devices(asked) == place
+    assert place == [f"gpu{wanted.split(',')[0]}"]
+
+
+def test_the_card_is_named_by_the_number_that_was_asked_for(monkeypatch):
+    monkeypatch.setattr(device, "found", lambda: ["gpu:0 (NVIDIA H200)"])
+    assert device.use("gpu:3") == "gpu:3 (NVIDIA H200)" and device.use("auto") == "gpu:0 (NVIDIA H200)"
 
 
 def test_a_processor_has_no_capability():

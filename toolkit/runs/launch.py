@@ -258,7 +258,7 @@ def ours(pid):
 def ahead(folder, asked):
     """What is before a queued run on its device: names of run folders, or what they are. asked: the run's options."""
     count, mine, found = reading.number(asked.get("devices"), 1, 64) or 1, str(Path(folder).absolute()), {}
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, OptionError):
         for name in queue.devices(reading.text(asked.get("device")) or "auto", int(count)):
             owners = filter(None, map(queue.owner_of, queue.tickets(queue.usual_folder() / name)))
             found |= dict(itertools.takewhile(lambda owner: OWNER.sub("", owner[1]) != mine, owners))

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import contextmanager, nullcontext
 
+from toolkit import queue
 from toolkit.errors import OptionError
 
 CPU_FACTS = "/proc/cpuinfo"
@@ -20,15 +21,16 @@ MIXED_BFLOAT16 = (8, 0)  # compute capability from which NVIDIA's cards multiply
 def before_import(device):
     """Environment for `device` (auto, cpu, gpu, gpu:N), effective until Keras is first imported.
 
+    Raises OptionError where the user's CUDA_VISIBLE_DEVICES shows no card N.
     For tests TOOLKIT_VIRTUAL_DEVICES=N lets the processor stand for N devices.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its notes on libraries are none of the user's business
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ[queue.VISIBLE] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
     elif device.startswith("gpu:"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = device.split(":")[1]
+        queue.narrow(device)
     flag = f"--xla_force_host_platform_device_count={processors()}"
     if processors() > 1 and flag not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
@@ -67,6 +69,8 @@ def use(device, devices=1):
     if device.startswith("gpu") and not gpus:
         raise OptionError(f"--device {device}: no such GPU is visible to {os.environ['KERAS_BACKEND']} here; "
                           "use --device auto or cpu.")
+    if device.startswith("gpu:"):  # the only one that is visible now, which libraries call their first
+        gpus = [name.replace("gpu:0", device, 1) for name in gpus]
     on_gpu = bool(gpus) and device != "cpu"
     there = gpus if on_gpu else processors() * ["cpu"]
     if devices > len(there):
