@@ -76,19 +76,28 @@ def finetune(chosen):
         try:
             begun = begun_with(run.facts["options"], chosen)
             with run, in_line(begun) as ticket:
-                device.before_import(begun.device)
+                before_keras(begun)
                 return carried_out(begun, run, ticket, time.monotonic() - run.seconds)  # as if in one sitting
         except look.ChangedError:
             if not chosen.accept_changed_data:
                 raise
             chosen = replace(begun, resume=False, accept_changed_data=False, run_dir=str(another(run.folder)))
-    device.before_import(chosen.device)
+    before_keras(chosen)
     learn.check(chosen)
     samples = look.listed(chosen)
     with in_line(chosen) as ticket:
         run = Run.create(chosen.run_dir and Path(chosen.run_dir), "finetune", asdict(chosen))
         with run:
             return carried_out(chosen, run, ticket, began, samples)
+
+
+def before_keras(chosen):
+    """Settle what computes, and on which device, before Keras is imported."""
+    if __name__ == "__main__" and (chosen.probe_only or chosen.train_from == "head"):  # nothing is trained
+        from toolkit.features import executor
+
+        executor.alone(chosen.executor, chosen.device)
+    device.before_import(chosen.device)
 
 
 def in_line(chosen):
@@ -152,12 +161,7 @@ def lighter(chosen, phase):
 
 def main(arguments):
     """The command."""
-    chosen = parse(options.Finetune, "finetune", arguments)
-    if __name__ == "__main__" and (chosen.probe_only or chosen.train_from == "head"):  # nothing is trained
-        from toolkit.features import executor
-
-        executor.alone(chosen.executor, chosen.device)
-    finetune(chosen)
+    finetune(parse(options.Finetune, "finetune", arguments))
 
 
 if __name__ == "__main__":

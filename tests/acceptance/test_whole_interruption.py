@@ -5,11 +5,13 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from tests.acceptance import runs
 from toolkit import run as room
+from toolkit.features import executor
 
 STOPPED = "Stopped. To go on: "
 BEST = ("model.keras", "model.json", "report.html", "metrics.json", "predictions.csv")
@@ -75,6 +77,24 @@ def test_E1_before_the_probe_there_is_no_model_and_the_run_starts_over(tmp_path,
     assert not list(folder.glob("maps-*"))
     assert runs.tune("--resume", "--run-dir", folder) == 0
     assert not [name for name in BEST if not (folder / name).exists()]
+
+
+@pytest.mark.skipif(not executor.has_openvino(), reason="OpenVINO is not installed")
+@pytest.mark.parametrize("arguments", [("--train-from", "head"), ("--probe-only",)])
+def test_a_run_that_trains_nothing_goes_on_without_tensorflow_too(tmp_path, monkeypatch, data, weights, arguments):
+    folder = tmp_path / "run"
+    signalled_at(monkeypatch, signal.SIGINT, "Looking at")
+    asked = (*runs.SMALL, "--weights", weights, "--device", "cpu", *arguments)
+    assert runs.tune(data, *asked, "--run-dir", folder) == 130
+    code = ("import atexit, runpy, sys; "
+            "atexit.register(lambda: print('LOADED', 'keras' in sys.modules, 'tensorflow' in sys.modules)); "
+            f"sys.argv = ['x', '--resume', '--run-dir', {str(folder)!r}]; "
+            "runpy.run_module('toolkit.finetune', run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", code], env=runs.environment(KERAS_BACKEND=None), capture_output=True,
+                          encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED True False"
+    assert runs.read(folder / "run.json")["state"] == "finished"
 
 
 def test_A13_an_edited_label_is_noticed_where_a_run_goes_on(tmp_path, capsys, monkeypatch, data, fast):
