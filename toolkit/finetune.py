@@ -46,7 +46,7 @@ def work(chosen, samples, store, run, progress, began):
 
     if tuned.stage:
         logits["tuned"] = tell.logits_of("score", case, net, seen, progress)
-    kept = learn.choose(case, net, logits, tuned, plan)                          # tuned only where validation says so
+    kept = learn.choose(chosen, case, task, net, logits, tuned, plan)            # tuned only where validation says so
     temperature = calibration.temperature(logits[kept.model][case.rows["validation"]], case.truth("validation"))
     final = tell.calibrated(net, temperature)
     probabilities = calibration.softmax(logits[kept.model], temperature)

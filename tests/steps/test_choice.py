@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from toolkit.steps import learn
+from toolkit.tasks import classification
 
 
 class Weight:
@@ -22,11 +23,18 @@ def chosen(groups, strength):
     truth = np.arange(40) % 2
     right = np.where(np.arange(40) % 10 == 0, -1.0, 1.0)[:, None] * (2 * np.eye(2)[truth] - 1)
     noise = np.random.default_rng(0).normal(0, 0.5, (40, 2))
+    return between(truth, noise, noise + strength * right, groups)
+
+
+def between(truth, probe, tuned, groups=None, class_weights="balanced"):
+    """(learn.Kept, the weight that stands in the model) of the logits of two models, (n, 2)."""
     weight = Weight()
-    case = SimpleNamespace(rows={"validation": np.arange(40)}, truth=lambda part: truth, groups=lambda part: groups)
-    tuned = SimpleNamespace(stage="layer4", began={"head": "probe"}, history=[{}])
-    kept = learn.choose(case, SimpleNamespace(model=SimpleNamespace(variables=[weight])),
-                        {"probe": noise, "tuned": noise + strength * right}, tuned, SimpleNamespace(rounds=[("head",)]))
+    case = SimpleNamespace(rows={"validation": np.arange(len(truth))}, truth=lambda part: truth,
+                           groups=lambda part: groups, classes=["a", "b"])
+    done = SimpleNamespace(stage="layer4", began={"head": "probe"}, history=[{}])
+    kept = learn.choose(SimpleNamespace(class_weights=class_weights), case, classification,
+                        SimpleNamespace(model=SimpleNamespace(variables=[weight])), {"probe": probe, "tuned": tuned},
+                        done, SimpleNamespace(rounds=[("head",)]))
     return kept, weight.value
 
 
@@ -45,3 +53,27 @@ def test_of_few_independent_pictures_the_probe_is_kept(groups, model):
 def test_a_gain_within_the_error_is_no_proof():
     kept, weights = chosen(None, 0.0)
     assert kept.name == weights == "probe" and "is no proof" in kept.why and kept.gain["error"] is not None
+
+
+def test_giving_less_to_rare_classes_is_no_gain():
+    rng = np.random.default_rng(1)
+    truth = (rng.random(400) < 0.1).astype(int)
+    balanced = rng.normal(0, 1, (400, 2)) + 2 * np.eye(2)[truth]  # the log of even odds and of what a picture says
+    shifted = balanced + np.log([0.9, 0.1])
+    kept, weights = between(truth, balanced, shifted)
+    assert kept.model == weights == "probe" and kept.gain["value"] < 0
+    kept, weights = between(truth, balanced, shifted, class_weights="none")
+    assert kept.model == weights == "tuned" and kept.gain["value"] > kept.gain["error"]
+
+
+def test_a_gain_of_weighed_pictures_is_that_of_as_many_copies():
+    from toolkit.evaluation import comparison
+
+    rng = np.random.default_rng(2)
+    truth, once = rng.integers(0, 2, 60), np.arange(60)
+    first, second = rng.dirichlet([1, 1], 60), rng.dirichlet([1, 1], 60)
+    times = 1 + 2 * truth
+    copies = np.repeat(once, times)
+    weighed = comparison.gain(truth, first, second, weights=times)
+    copied = comparison.gain(truth[copies], first[copies], second[copies], groups=copies)
+    assert weighed == {name: pytest.approx(value) for name, value in copied.items()}

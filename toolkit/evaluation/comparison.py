@@ -36,20 +36,21 @@ def difference(truth, challenger, incumbent, metric="roc_auc", groups=None, resa
     return result | {"low": low, "high": high} | ({"left_out": left_out} if left_out else {})
 
 
-def gain(truth, challenger, incumbent, groups=None):
+def gain(truth, challenger, incumbent, groups=None, weights=None):
     """How much lower the challenger's log loss is: {"value", "error"}, in nats a picture.
 
-    error: the standard error of the paired difference, from sums over groups where pictures come in groups (the
-    cluster-robust estimate of a mean). None, with a "reason", of fewer than FEWEST_UNITS pictures or groups: of one
-    alone it would be 0, and of two next to nothing by chance.
+    weights (n,): how much each picture counts; all alike without. error: the standard error of the paired difference,
+    from sums over groups where pictures come in groups (the cluster-robust estimate of a mean). None, with a "reason",
+    of fewer than FEWEST_UNITS pictures or groups: of one alone it would be 0, and of two next to nothing by chance.
     """
     rows = np.arange(len(truth))
     each = (np.log(np.maximum(challenger[rows, truth], 1e-15)) - np.log(np.maximum(incumbent[rows, truth], 1e-15)))
+    share = np.ones(len(truth)) if weights is None else weights / np.mean(weights)
     unit = intervals.units(len(truth), groups)
-    value, count = float(each.mean()), len(np.unique(unit))
+    value, count = float((share * each).mean()), len(np.unique(unit))
     if count < intervals.FEWEST_UNITS:
         return {"value": value, "error": None,
                 "reason": f"a standard error needs at least {intervals.FEWEST_UNITS} pictures or groups"}
-    sums = np.bincount(unit, weights=each - value)
+    sums = np.bincount(unit, weights=share * (each - value))
     error = float(np.sqrt((sums**2).sum() * count / (count - 1)) / len(each))
     return {"value": value, "error": error}
