@@ -32,6 +32,8 @@ def test_two_views_where_pictures_shall_be_varied_but_for_half_of_the_time_left(
 
 @pytest.mark.parametrize("pictures, train_from, random, rounds", [
     (999, "auto", False, (HEAD4,)), (1000, "auto", False, (HEAD4, HEAD3)), (10, "head", False, ()),
+    (3999, "auto", False, (HEAD4, HEAD3)), (4000, "auto", False, (HEAD4, HEAD3, (*HEAD3, "layer2"))),
+    (8000, "auto", False, (HEAD4, HEAD3, (*HEAD3, "layer2"), tuple(reversed(STAGES)))),
     (10, "layer4", False, (HEAD4,)), (10, "layer3", False, (HEAD4, HEAD3)),
     (10, "all", False, (tuple(reversed(STAGES)),)), (10, "auto", True, (tuple(reversed(STAGES)),)),
     (10, "layer4", True, (HEAD4,))])

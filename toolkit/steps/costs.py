@@ -109,7 +109,7 @@ def cost(plan, paces, net, counts, known, memory):
     for name, epochs, share, factor in (("seconds", likely(plan), 0.5, 1.0),
                                         ("low", min(plan.patience, plan.epochs), 0.0, LUCK),
                                         ("high", plan.epochs, 1.0, ILL_LUCK)):
-        tuning = sum((share if number else 1.0) * tuned(plan, paces, net, counts, known, thawed[-1], epochs)
+        tuning = sum(share**number * tuned(plan, paces, net, counts, known, thawed[-1], epochs)
                      for number, thawed in enumerate(plan.rounds))  # later ones come where the first one helped
         if plan.budget is not None:
             tuning = min(tuning, max(0.0, plan.budget - before))

@@ -5,11 +5,14 @@
                       than fit the store, or a quarter of the time that a time budget has left; but 2 at least where
                       --augment is medium or strong, if they take no more than half of that time
     1 view            is the picture itself: pictures are not varied; --cache-views 2 or more, or 0, varies them
-    stages            layer4; from 1000 pictures on layer3 too, if layer4 helped
+    stages            layer4; from 1000 pictures on layer3 too, from 4000 layer2 and from 8000 the whole network, each
+                      only if the one before helped
     random weights    all stages at once, batch statistics moving, five times the epochs (at most 60)
 
 A round ends early when validation stops improving, so these are upper bounds of what a run costs.
 """
+
+DEEPER = (1000, 4000, 8000)  # pictures from which a second stage is tuned, a third, and all
 
 
 def epochs(pictures, random_weights=False):
@@ -40,5 +43,7 @@ def rounds(stages, pictures, train_from="auto", random_weights=False):
         return (tuple(downward),)
     if train_from == "head":
         return ()
-    depth = 1 + (pictures >= 1000) if train_from == "auto" else downward.index(train_from)
-    return tuple(tuple(downward[:n + 1]) for n in range(1, depth + 1))
+    many = sum(pictures >= least for least in DEEPER)
+    depth = 1 + min(many, 2) if train_from == "auto" else downward.index(train_from)
+    found = [tuple(downward[:n + 1]) for n in range(1, depth + 1)]
+    return (*found, tuple(downward)) if train_from == "auto" and many == len(DEEPER) else tuple(found)
