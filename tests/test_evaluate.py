@@ -360,6 +360,8 @@ def test_A9_A10_copies_and_patients_of_the_test_data_leave_training(trained, oth
     rows = pandas.read_csv(tmp_path / "run" / "manifest.csv").set_index("path")
     assert rows.loc["red/0.png", "split"] == "test" and (rows["split"] == "test").sum() == 26
     assert "red/0.png to test, for test-data/red/known.bmp" in capfd.readouterr().out
+    said = runs.told(tmp_path / "run")  # copies make bundles, not groups
+    assert "26 test pictures never used in training (25 of them independent)" in said and "No groups were given" in said
 
 
 def test_A9_scenes_of_the_test_data_are_left_out_of_a_second_score(trained, others, tmp_path, capfd):

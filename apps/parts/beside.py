@@ -70,8 +70,8 @@ def differences(runs, marks):
             row[SCORES[metric]] = signed(score) if score else "–"
         table.append(row | {"verdict": verdict(difference, marks[run.id], marks[first.id])})
     st.markdown("**Difference on the same test pictures**", help="Both models are scored on the same resamples of the "
-                "same pictures or groups: what is hard for both cancels out. A difference whose interval holds 0 may "
-                "be chance.")
+                "same pictures, those of one group or scene together: what is hard for both cancels out. A difference "
+                "whose interval holds 0 may be chance.")
     st.dataframe(table, hide_index=True, alt="Paired difference of each run to the first, with 95 % intervals")
 
 
@@ -89,7 +89,7 @@ def verdict(difference, run, first):
     if not score:
         return difference.reason
     if score["low"] is None:
-        return "no interval: too few pictures or groups"
+        return "no interval: too few independent pictures"
     if score["low"] <= 0 <= score["high"]:
         return f"no difference is proved on {difference.pictures:,} pictures"
     return f"{run if score['value'] > 0 else first} is better"

@@ -148,8 +148,8 @@ def figures(effects, basis, name):
             words.percent(one["prevalence"])]
     st.dataframe(table, hide_index=True, width="content", column_config={"": st.column_config.TextColumn(pinned=True)},
                  alt=f"What the threshold for {printable(name)} does to each part")
-    st.caption("In brackets 95 % intervals: Wilson's, or of resampled groups where pictures come in groups. PPV and "
-               "NPV hold at the prevalence in the last row.")
+    st.caption("In brackets 95 % intervals: Wilson's, or of resampling, in which pictures of one group or scene stay "
+               "together, where there are such. PPV and NPV hold at the prevalence in the last row.")
 
 
 def cell(score):

@@ -200,4 +200,7 @@ def test_A2_A10_a_table_in_any_encoding_keeps_its_groups_together(tmp_path, data
     assert table["group"].nunique() == 24 and set(table["split"]) == {"train", "validation", "test"}
     test = runs.read(tmp_path / "run" / "metrics.json")["test"]
     assert test["interval"]["unit"] == "group" and test["interval"]["units"] == test["n"] / 2
+    said = runs.told(tmp_path / "run")
+    assert "none of 24 stands in more than one part" in said and "No groups were given" not in said
+    assert f"({test['n'] // 2} of them independent)" in said
     assert "blue-größe" in pandas.read_csv(tmp_path / "run" / "predictions.csv").to_string()

@@ -45,7 +45,7 @@ def test_A9_A10_what_leaks_in_a_given_split_is_moved_and_said(given, tmp_path, c
     assert {one["check"] for one in doctor["findings"]} >= {"pictures across splits", "groups across splits"}
     measured = runs.read(folder / "metrics.json")
     assert measured["test"]["n"] == 15 and "test_without_copies" not in measured
-    assert "blue/0.png to test" in runs.told(folder)
+    assert "blue/0.png to test" in runs.told(folder) and "none of 45 stands in more than one part" in runs.told(folder)
     assert runs.tune("--resume", "--run-dir", folder) == 0          # the same split, found again
 
 
@@ -67,6 +67,7 @@ def test_A9_A10_a_given_split_can_be_kept_or_refused(given, tmp_path, capsys, fa
     known = "share a copy, a near copy or a group with training or validation; on the other 10"
     assert f"2 of these 12 {known}: AUC" in said
     told = f"2 of the 12 pictures that were measured {known} ROC AUC"
+    assert "2 of 45 stand in more than one part, as in the split that came with" in runs.told(tmp_path / "kept")
     assert told in runs.told(tmp_path / "kept") and told in (tmp_path / "kept" / "model_card.md").read_text("utf-8")
     assert runs.tune(given[0], "--root", given[1], *fast, "--strict", "--run-dir", tmp_path / "strict") == 3
     runs.refused(capsys, "3 groups of one patient or picture on both sides", "blue/0.png = blue/15.png")

@@ -327,7 +327,7 @@ def test_a_comparison_needs_two_runs(root, asked):
     ({"value": 0.1, "low": 0.05, "high": 0.2}, "B is better"),
     ({"value": -0.1, "low": -0.2, "high": -0.01}, "A is better"),
     ({"value": 0.1, "low": -0.05, "high": 0.2}, "no difference is proved on 30 pictures"),
-    ({"value": 0.1, "low": None, "high": None}, "no interval: too few pictures or groups")])
+    ({"value": 0.1, "low": None, "high": None}, "no interval: too few independent pictures")])
 def test_a_verdict_says_no_more_than_the_interval(score, words):
     assert beside.verdict(comparison.Difference({"roc_auc": score}, pictures=30), "B", "A") == words
 
