@@ -10,7 +10,9 @@ from tests.acceptance import runs
 from toolkit import errors, estimate, options, queue
 from toolkit.commandline import parse
 from toolkit.data import manifest
+from toolkit.features import shards
 from toolkit.pixels import decode
+from toolkit.steps import trial
 
 KNOWN = ("pictures", "pooled", "maps", "looks", "near")
 TINY = ("--backbone", "cifar_resnet20", "--size", 32, "--batch-size", 4)
@@ -65,6 +67,13 @@ def test_what_it_computes_is_there_for_the_run(data, weights, tmp_path, monkeypa
     monkeypatch.undo()
     assert ask(data, *TINY, "--weights", weights, "--cache-dir", tmp_path, "--out", tmp_path / "third.json") == 0
     assert runs.read(tmp_path / "third.json")["measured"]["known"]["near"] == 1
+
+
+def test_maps_are_given_the_room_that_all_pictures_will_leave_them(tmp_path):
+    with trial.Remembering(tmp_path / "store", 10**6, tmp_path / "scratch", print, pictures=100) as store:
+        for kind in ("pictures", "looks", "pooled", "maps"):
+            store.shelf(kind, {}, [(500,)], "uint8", 8)
+        assert store.room(0) == 10**6 - shards.taken([(500,)], "uint8", 3 * 100 + 8)
 
 
 def test_a_preset_that_the_options_exclude_says_why(data, tmp_path, capsys):

@@ -122,7 +122,8 @@ def estimate(plans):
     say("Listing the pictures.")
     listing, samples = trial.timed(lambda: look.listed(chosen))
     with errors.Interrupts() as stop, tempfile.TemporaryDirectory(prefix="toolkit-") as scratch, trial.Remembering(
-            chosen.cache_dir, options.size(chosen.cache_limit), Path(scratch) / "trial", say) as store:
+            chosen.cache_dir, options.size(chosen.cache_limit), Path(scratch) / "trial", say,
+            pictures=len(samples)) as store:
         found = work(plans, samples, listing, store, lambda text: (stop(), say(text)))
     found["machine"] |= {"memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "busy": busy}
     return found

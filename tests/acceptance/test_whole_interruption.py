@@ -97,6 +97,22 @@ def test_a_run_that_trains_nothing_goes_on_without_tensorflow_too(tmp_path, monk
     assert runs.read(folder / "run.json")["state"] == "finished"
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_budget_that_ends_while_validation_pictures_are_looked_at_is_heeded_at_once(tmp_path, monkeypatch, data, deep,
+                                                                                      kept):
+    from toolkit.features import shards
+    from toolkit.steps import learn
+
+    answers = iter([None])  # as tuning begins
+    monkeypatch.setattr(learn, "lateness", lambda *given: lambda: next(answers, "time budget spent"))
+    folder, store = tmp_path / "run", tmp_path / "store"
+    assert runs.tune(data, *deep, "--cache-views", kept, "--cache-dir", store, "--run-dir", folder) == 0
+    assert not runs.events(folder, "validation_loss") and "time budget spent" in runs.told(folder)
+    assert runs.read(folder / "metrics.json")["chosen"] == "probe"
+    measured = sum(row["split"] == "validation" for row in runs.rows(folder / "manifest.csv"))
+    assert sum(len(shards.Shard(path).header["keys"]) for path in store.glob("maps-*/*.shard")) == kept * measured
+
+
 def test_A13_an_edited_label_is_noticed_where_a_run_goes_on(tmp_path, capsys, monkeypatch, data, fast):
     rows = [(f"{name}/{i}.png", name) for name in runs.CLASSES for i in range(16)]
     table = runs.table(tmp_path / "t.csv", rows)

@@ -100,6 +100,9 @@ def test_views_that_do_not_fit_are_not_kept():
     assert costs.kept_views(PLAN, NET, COUNTS, "layer4") == 2
     assert costs.kept_views(PLAN._replace(room=200_000 * (150 + 700)), NET, COUNTS, "layer4") == 1
     assert costs.kept_views(PLAN._replace(room=1e6), NET, COUNTS, "layer4") == 0
+    beside = 150 * (400_000 + 200_000)  # the round before measured itself by maps that stay
+    assert costs.kept_views(PLAN._replace(room=beside + 400_000 * 700), NET, COUNTS, "layer3") == 1
+    assert costs.kept_views(PLAN._replace(room=beside + 400_000 * 700 - 1), NET, COUNTS, "layer3") == 0
     assert costs.kept_views(PLAN, NET, COUNTS, "stem") == 0
     assert cost(PLAN._replace(room=1e6))["disk"] < cost()["disk"]
 

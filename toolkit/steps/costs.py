@@ -192,8 +192,9 @@ def tuned(plan, paces, net, counts, known, stage, epochs):
 
 def kept_views(plan, net, counts, stage):
     """Views of a picture that fit the store; 0 where pictures themselves enter the round."""
-    each = net.map_bytes[stage]
-    return int(min(plan.views, max(0, plan.room / each - counts.validation) / max(1, counts.train))) if each else 0
+    each, names = net.map_bytes[stage], list(net.map_bytes)
+    checks = counts.validation * (each + sum(net.map_bytes[name] for name in names[names.index(stage) + 1:-1]))
+    return int(min(plan.views, max(0, plan.room - checks) / (each * max(1, counts.train)))) if each else 0
 
 
 def missing_maps(views, counts, known):

@@ -27,14 +27,18 @@ clock = time.perf_counter
 
 
 class Remembering(Store):
-    """A store that remembers the keys that a shelf of each kind held when it was opened first."""
+    """A store that remembers the keys that a shelf of each kind held when it was opened first.
 
-    def __init__(self, *given):
+    pictures: of all of which a run would want what is kept of a sample here, so that maps get the room they will have.
+    """
+
+    def __init__(self, *given, pictures):
         super().__init__(*given)
-        self.held = {}
+        self.held, self.pictures = {}, pictures
 
-    def shelf(self, kind, *given):
-        found = super().shelf(kind, *given)
+    def shelf(self, kind, depends, shapes, dtype, rows):
+        rows = max(rows, self.pictures) if kind in ("pictures", "looks", "pooled") else rows
+        found = super().shelf(kind, depends, shapes, dtype, rows)
         self.held.setdefault(kind, frozenset(found.places))
         return found
 
