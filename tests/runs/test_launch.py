@@ -152,7 +152,8 @@ def test_I6_a_name_that_is_none_starts_nothing(root, name):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGHUP])
 def test_E4_what_was_started_outlives_its_server(root, tmp_path, number):
-    code = ("import sys, time\nfrom pathlib import Path\nfrom toolkit.runs import launch\n"
+    code = ("import signal, sys, time\nfrom pathlib import Path\nfrom toolkit.runs import launch\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a shell's background jobs ignore
             "launch.PROJECT = Path(sys.argv[3])\nlaunch.start(sys.argv[1], 'runs', 'one', 'sleeps', [sys.argv[2]])\n"
             "print('started', flush=True)\ntime.sleep(60)")
     server = subprocess.Popen([sys.executable, "-c", code, root, tmp_path / "count", launch.PROJECT], text=True,
