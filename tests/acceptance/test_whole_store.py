@@ -63,8 +63,6 @@ def test_the_store_changes_no_result(tmp_path, data, deep, whole):
 
 
 def test_A13_changed_data_make_a_new_run_where_that_is_accepted(tmp_path, capsys, monkeypatch, data, fast):
-    from toolkit.run import Run
-
     mine, folder = shutil.copytree(data, tmp_path / "pictures"), tmp_path / "run"
 
     def stopped(run, *arguments, **more):

@@ -1,5 +1,6 @@
 """Networks with pretrained weights: each tensor of the file used exactly once, by name, or nothing is loaded at all."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -50,20 +51,18 @@ def load(name, weights="imagenet", shape=(224, 224, 3), include_top=False, say=p
         chosen = from_file(name, Path(weights))
     else:
         chosen = from_row(name, str(weights), include_top, say, offline, refetch)
-    from toolkit.backbones import resnet
-
-    with resnet.blank():
-        model = build(chosen.row, shape, include_top, raw)
+    model = build(chosen.row, shape, include_top, raw, blank=True)
     place(model, chosen, include_top)
     return model, recipe(chosen.row, shape[-1], chosen.sha256, chosen.source)
 
 
-def build(row, shape, include_top, raw=False):
+def build(row, shape, include_top, raw=False, blank=False):
     from toolkit.backbones import resnet
 
     channels = 3 if shape[-1] == 1 else shape[-1]
-    return resnet.build(RESNETS[row.architecture], include_top=include_top, shape=tuple(shape), name=row.architecture,
-                        rescaling=scaling(row, channels) if raw else None)
+    with resnet.blank() if blank else nullcontext():
+        return resnet.build(RESNETS[row.architecture], include_top=include_top, shape=tuple(shape),
+                            name=row.architecture, rescaling=scaling(row, channels) if raw else None)
 
 
 def is_file(weights):

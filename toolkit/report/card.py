@@ -57,7 +57,7 @@ def text(facts):
         [f"- {escaped(row['sentence'])}" for row in facts.get("findings") or []],
         ["## What was done"], [escaped(facts["decision"])] if facts.get("decision") else [],
         _list(facts.get("network")), ["## Limits"], [f"- {escaped(sentence)}" for sentence in words.caveats(facts)],
-        ["## Use"], ["```python", words.usage(facts), "```", "", words.READ],
+        ["## Use"], ["```python", words.usage(facts), "```", "", f"{words.READ} python -m toolkit.predict reads all."],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 

@@ -123,7 +123,7 @@ def view(facts, drawings):
         "known": words.without_copies(facts),
         "random": words.random_weights(facts), "caveats": words.caveats(facts),
         "arithmetic": words.arithmetic(facts), "folds": words.folds(facts), "usage": words.usage(facts),
-        "tiles": tiles, "rows": rows, "columns": columns, "resampled": words.resampled(test),
+        "tiles": tiles, "rows": rows, "columns": columns, "resampled": words.resampled(test), "read": words.READ,
         "class_scores": words.CLASS_SCORES,
         "matrix": _matrix(facts), "confusions": words.confusions(facts), "mistakes": mistakes, "wrong": wrong,
         "findings": findings.view(facts, PICTURES, SHOWN),

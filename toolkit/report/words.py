@@ -22,7 +22,7 @@ SCORES = {
 CLASS_SCORES = {"recall": "Sensitivity (recall)", "specificity": "Specificity", "precision": "Precision", "f1": "F1",
                 "roc_auc": "ROC AUC"}
 NAMES = 'json.load(open("model.json", encoding="utf-8"))["classes"]'  # of a snippet: they may hold anything
-READ = "For pictures of 8 bits a channel, without transparency or colour profile; python -m toolkit.predict reads all."
+READ = "For pictures of 8 bits a channel, without transparency or colour profile."
 NONE = "–"
 FEW = 10  # test pictures of a class below which its own scores say little
 SMALL = 100  # independent test units below which every interval is wide
