@@ -44,6 +44,25 @@ def test_first_adamw_steps_stand_in_powers_of_the_decay():
         assert np.abs(change) == pytest.approx(wanted, rel=1e-3), path
 
 
+def test_adamw_at_one_rate_is_the_adamw_of_keras():
+    import keras
+
+    model, stage, optimizer = built(weight_decay=0.2, clip_norm=0.5, decay=1.0)
+    other, *_ = built()
+    plain = keras.optimizers.AdamW(optimizers.WarmupCosine(0.01, 100, 0), weight_decay=0.2, global_clipnorm=0.5)
+    plain.exclude_from_weight_decay(var_list=[v for v in other.trainable_variables if v.name != "kernel"])
+    plain.build(other.trainable_variables)
+    for number in range(6):
+        for one, by in ((model, optimizer), (other, plain)):
+            rng = np.random.default_rng(number)
+            apply(one, by, lambda v: rng.normal(0, 0.1 * (number + 1), v.shape))
+    found, wanted = tiny.values(model), tiny.values(other)
+    assert max(np.abs(found[path] - wanted[path]).max() for path in found) < 1e-6
+    assert len(optimizer.variables) == len(plain.variables)
+    for slot, of_keras in zip(optimizer.variables, plain.variables):
+        assert thaw.numpy(slot) == pytest.approx(thaw.numpy(of_keras), rel=1e-4, abs=1e-8)
+
+
 def test_sgd_steps_are_scaled_by_stage_and_nesterov():
     model, stage, optimizer = built("sgd")
     for v in model.trainable_variables:

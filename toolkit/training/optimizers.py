@@ -41,6 +41,22 @@ def layerwise(optimizer):
     return Layerwise
 
 
+class OnePass(keras.optimizers.AdamW):
+    """Keras' AdamW on one device of TensorFlow's, its step one kernel there.
+
+    Keras' own step is a dozen operations that each go through all weights: a tenth of the time of tuning on a processor.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        from tensorflow import raw_ops
+
+        place, steps = self._get_variable_index(variable), ops.cast(self.iterations + 1, variable.dtype)
+        raw_ops.ResourceApplyAdam(
+            var=variable.handle, m=self._momentums[place].value.handle, v=self._velocities[place].value.handle,
+            beta1_power=ops.power(self.beta_1, steps), beta2_power=ops.power(self.beta_2, steps), lr=learning_rate,
+            beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient)
+
+
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear from peak / warmup at the first step to `peak`, then half a cosine to 0 at `steps` (arXiv:1608.03983)."""
 
@@ -65,7 +81,8 @@ def build(name, variables, factors, rate, steps, warmup, weight_decay, clip_norm
     precision: of the layers; float16 has the losses scaled, so that small gradients are not lost (arXiv:1710.03740).
     """
     schedule = WarmupCosine(rate, steps, round(warmup * steps))
-    kind, more = {"adamw": (keras.optimizers.AdamW, {}),
+    alone = keras.backend.backend() == "tensorflow" and not device.strategy_of(variables)
+    kind, more = {"adamw": (OnePass if alone else keras.optimizers.AdamW, {}),
                   "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True})}[name]
     with device.scope_of(variables):
         optimizer = layerwise(kind)(schedule, factors=factors, weight_decay=weight_decay, global_clipnorm=clip_norm,

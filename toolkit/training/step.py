@@ -7,7 +7,7 @@ gradients, which is the gradient of the whole batch, is formed before it is clip
 
 import functools
 
-from toolkit.training import shares, thaw
+from toolkit.training import products, shares, thaw
 
 
 def build(model, optimizer, loss, layers=(), precision="float32", stages=None):
@@ -24,7 +24,7 @@ def build(model, optimizer, loss, layers=(), precision="float32", stages=None):
 
     kind = Jax if keras.backend.backend() == "jax" else TensorFlow
     norms = Norms(model.trainable_variables, stages or {}, optimizer)
-    return kind(model, optimizer, loss, functools.partial(thaw.compute_in, layers, precision), norms)
+    return kind(model, optimizer, loss, layers, precision, norms)
 
 
 class Norms:
@@ -66,16 +66,17 @@ def even(inputs, targets, weights, devices):
 class TensorFlow:
     """The step as a tf.function; under XLA where Keras would take it."""
 
-    def __init__(self, model, optimizer, loss, precision, norms):
+    def __init__(self, model, optimizer, loss, layers, precision, norms):
         import tensorflow as tf
 
         variables, self.stages = model.trainable_variables, tuple(norms.places)
         self.shares = shares.build(variables)
         several = self.shares.devices > 1
+        products_of = layers if products.faster(precision) else ()
 
         def share(inputs, targets, weights):  # under a strategy Keras' loss is already divided by the devices
             with tf.GradientTape() as tape:
-                with precision(synchronized=several):
+                with thaw.compute_in(layers, precision, synchronized=several), products.instead(products_of):
                     logits = model(shares.as_float(inputs), training=True)
                 value = loss(targets, logits, sample_weight=weights)
                 scaled = optimizer.scale_loss(value)
@@ -108,7 +109,7 @@ class TensorFlow:
 class Jax:
     """The step as a jitted function of state; the variables lend it their values until `settle`."""
 
-    def __init__(self, model, optimizer, loss, precision, norms):
+    def __init__(self, model, optimizer, loss, layers, precision, norms):
         import jax
         import keras
 
@@ -117,7 +118,7 @@ class Jax:
         self.state = None
 
         def scaled(trainable, fixed, slots, inputs, targets, weights):
-            with precision():
+            with thaw.compute_in(layers, precision):
                 logits, fixed = model.stateless_call(trainable, fixed, shares.as_float(inputs), training=True)
             value = loss(targets, logits, sample_weight=weights)
             with keras.StatelessScope(zip(optimizer.variables, slots)):
