@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.errors import UntrustedError
-from toolkit.files import write_atomic
+from toolkit.files import replacing
 
 
 def save(path, arrays, facts):
     """Write {name: array} and JSON facts to `path`, an .npz."""
-    import io
-
-    file = io.BytesIO()
-    np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
-    write_atomic(Path(path), file.getbuffer())
+    with replacing(Path(path), sum(array.nbytes for array in arrays.values())) as file:
+        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
 
 
 def load(path):

@@ -44,7 +44,7 @@ def layerwise(optimizer):
 class OnePass(keras.optimizers.AdamW):
     """Keras' AdamW on one device of TensorFlow's, its step one kernel there.
 
-    Keras' own step is a dozen operations that each go through all weights: a tenth of the time of tuning on a processor.
+    Keras' own is a dozen operations that each go through all weights: a tenth of the time of tuning on a processor.
     """
 
     def update_step(self, gradient, variable, learning_rate):

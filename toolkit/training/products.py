@@ -19,7 +19,7 @@ def faster(precision):
 
 @contextmanager
 def instead(layers):
-    """While a step is traced by TensorFlow, let the plain convolutions among `layers` form their kernel's gradient so."""
+    """Let the plain convolutions among `layers` form their kernel's gradient so, while TensorFlow traces a step."""
     import keras
 
     changed = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D) and plain(layer)]
