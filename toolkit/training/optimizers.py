@@ -42,7 +42,7 @@ def layerwise(optimizer):
 
 
 class OnePass(keras.optimizers.AdamW):
-    """Keras' AdamW on one device of TensorFlow's, its step one kernel there.
+    """Keras' AdamW on TensorFlow, its step one kernel there.
 
     Keras' own is a dozen operations that each go through all weights: a tenth of the time of tuning on a processor.
     """
@@ -81,8 +81,8 @@ def build(name, variables, factors, rate, steps, warmup, weight_decay, clip_norm
     precision: of the layers; float16 has the losses scaled, so that small gradients are not lost (arXiv:1710.03740).
     """
     schedule = WarmupCosine(rate, steps, round(warmup * steps))
-    alone = keras.backend.backend() == "tensorflow" and not device.strategy_of(variables)
-    kind, more = {"adamw": (OnePass if alone else keras.optimizers.AdamW, {}),
+    adamw = OnePass if keras.backend.backend() == "tensorflow" else keras.optimizers.AdamW
+    kind, more = {"adamw": (adamw, {}),
                   "sgd": (keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True})}[name]
     with device.scope_of(variables):
         optimizer = layerwise(kind)(schedule, factors=factors, weight_decay=weight_decay, global_clipnorm=clip_norm,
