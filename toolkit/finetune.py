@@ -54,7 +54,7 @@ def work(chosen, samples, store, run, progress, began):
     tell.verdict(measured, run)
     measured["folds"] = tell.fold_scores(chosen, case, task, learn.folds(chosen, case, task, seen, progress), run)
     shown = tell.shown(case, final)
-    measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, temperature, shown)
+    measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, tuned, temperature, shown)
     measured["tuning_ended"] = tuned.stopped
     tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, shown, run)
     if stopped:

@@ -29,9 +29,11 @@ def test_the_gap_is_that_of_the_shipped_probabilities(features, stage, probe_onl
     with features(model, dtype=kept) as seen:
         with views.source(model, seen, stages, np.arange(12), HELD, 1, 10**9)("stem" if stage == "probe" else stage):
             pass  # what training keeps
-        held = None if stage in ("probe", "stem") else views.logits(model, seen, stages, stage, HELD)
+        tuned = SimpleNamespace(views={} if stage in ("probe", "stem") else {stage: 1})
+        held = None if not tuned.views else views.logits(model, seen, stages, stage, HELD)
         shown = tell.shown(case, tell.calibrated(net, TEMPERATURE))
-        said = tell.gap(chosen, case, net, seen, first, {"probe": exact, "tuned": exact}, choice, TEMPERATURE, shown)
+        said = tell.gap(chosen, case, net, seen, first, {"probe": exact, "tuned": exact}, choice, tuned, TEMPERATURE,
+                        shown)
     near = first[HELD] if stage == "probe" else held
     wanted = None if near is None else np.abs(softmax(near, TEMPERATURE) - softmax(exact[HELD], TEMPERATURE))
     assert said["pictures"] == (tell.SHOWN if probe_only else len(HELD))
@@ -56,5 +58,6 @@ def test_where_pictures_entered_a_full_disk_cannot_lose_the_run(features, monkey
             inputs.held(inputs.model)
         monkeypatch.setattr(shelves.Shelf, "write", full)
         said = tell.gap(SimpleNamespace(probe_only=False, cache_dtype="float16"), case, net, seen, exact,
-                        {"tuned": exact}, SimpleNamespace(name="layer2", model="tuned"), 1.0, None)
+                        {"tuned": exact}, SimpleNamespace(name="layer2", model="tuned"),
+                        SimpleNamespace(views={"layer2": 0}), 1.0, None)
         assert said["probability"] is None and said["pictures"] == len(HELD)

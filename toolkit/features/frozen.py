@@ -29,7 +29,7 @@ class Frozen:
         self.model, self.pictures, self.store, self.build, self.dtype = model, pictures, store, build, dtype
         self.view, self.varied, self.computes = view, varied, {}
         self.spent = [0.0, 0]  # seconds and pictures that had to be computed
-        self.checks, self.fitting = {}, lambda stage: 0  # maps that training measured itself by, see features.views
+        self.checks = {}  # maps that training measured itself by, see features.views
         self.pooled = self.rows("pooled", [model.get_layer("pooled").output], np.arange(len(pictures)), 0).fill(step)
 
     def maps(self, tensors, rows, view, step=None):

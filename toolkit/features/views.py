@@ -115,19 +115,16 @@ def source(model, frozen, stages, train, held, views, limit, step=None):
         else:
             yield Pictures(keras.Model(model.input, logits), frozen, train, held, step)
 
-    frozen.fitting = fitting
     return opened
 
 
 def logits(model, frozen, stages, stage, rows):
     """Logits of held-out pictures as training from `stage` upward saw them, from the maps that it kept.
 
-    None where pictures entered, or where the maps are there no more. Nothing is computed for the store.
+    None where the maps are there no more. Nothing is computed for the store.
     """
     import keras
 
-    if not frozen.fitting(stage):
-        return None
     tensors = boundary(model, stages, stage)
     maps = frozen.checks.get(names_of(tensors))
     if maps is None:  # an earlier sitting kept them

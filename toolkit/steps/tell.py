@@ -36,7 +36,7 @@ def shown(case, final):
     return pixels, artifact.outputs(final, pixels.astype(np.float32))
 
 
-def gap(chosen, case, net, seen, first, logits, kept, temperature, shown):
+def gap(chosen, case, net, seen, first, logits, kept, tuned, temperature, shown):
     """How far the kept features' answers lie from the whole network's in float32: largest difference of a probability.
 
     `first`: the probe's logits from its features. Of a tuned model the maps at its boundary are looked at, of
@@ -53,7 +53,8 @@ def gap(chosen, case, net, seen, first, logits, kept, temperature, shown):
     if kept.model == "probe":
         near = softmax(first[rows], temperature)
     else:  # by the head, which holds the temperature by now (`calibrated`)
-        above = views.logits(net.model, seen, net.stages, kept.name, rows)
+        entered = tuned.views.get(kept.name)  # maps, else pictures themselves
+        above = views.logits(net.model, seen, net.stages, kept.name, rows) if entered else None
         near = None if above is None else softmax(above)
     difference = None if near is None else float(np.abs(near - exact).max())
     return {"probability": difference, "pictures": len(rows), "features": seen.identity, "kept_as": chosen.cache_dtype,
