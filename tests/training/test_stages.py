@@ -1,5 +1,6 @@
 """Rounds of thawing: what moves, what is kept, and how they go on after any end. Held on both backends."""
 
+import math
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
@@ -263,6 +264,7 @@ def test_E1_killed_after_any_epoch_it_ends_in_the_same_weights(tmp_path, monkeyp
 
     scaled = partial(keras.optimizers.LossScaleOptimizer, dynamic_growth_steps=2)  # scales soon stand elsewhere
     monkeypatch.setattr(keras.optimizers, "LossScaleOptimizer", scaled)
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)  # one after every epoch
 
     def kept(stage, state):
         shutil.copy(tmp_path / "last.npz", tmp_path / f"{stage}-{state.epoch}.npz")
@@ -313,6 +315,31 @@ def test_B6_the_same_seed_gives_the_same_weights_and_another_another_order():
 def test_no_round_is_no_change():
     case = Case().tune(replace(PLAN, rounds=()))
     assert case.opened == [] and case.changed() == set() and case.tuned.stage is None
+
+
+def test_checkpoints_take_a_twentieth_of_the_time_at_most_and_the_first_comes_at_once(monkeypatch):
+    now = [0.0]
+
+    def save(path, arrays, facts):
+        now[0] += 2.0
+
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoints, "save", save)
+    pace, saved = checkpoints.Pace(), []
+    for epoch in range(100):
+        now[0] += 11.0
+        if pace.due():
+            pace.save("last.npz", {}, {})
+            saved.append(epoch)
+    assert saved[:3] == [0, 4, 8] and len(saved) == 25
+
+
+def test_a_limit_that_ends_an_epoch_is_kept_whatever_the_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARE", 1e-9)  # none after the first
+    left = iter([None] * 5)
+    Case().tune(LONG, checkpoint=tmp_path / "last.npz", out_of_time=lambda: next(left, "time budget spent"))
+    facts = checkpoints.load(tmp_path / "last.npz")[1]
+    assert (facts["round"], facts["epoch"], facts["ended"]) == (0, 2, "time budget spent")
 
 
 def test_a_checkpoint_is_whole_or_refused(tmp_path):

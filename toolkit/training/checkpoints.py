@@ -1,12 +1,34 @@
 """A training state in one file, whole or absent: last and best weights, optimizer, seeds, history, position."""
 
 import json
+import math
+import time
 from pathlib import Path
 
 import numpy as np
 
 from toolkit.errors import UntrustedError
 from toolkit.files import replacing
+
+
+SHARE = 0.05  # of the time, that saving may take
+
+
+class Pace:
+    """When the next checkpoint is due: what a kill may cost stays in proportion to what saving costs."""
+
+    def __init__(self):
+        self.ended, self.took = -math.inf, 0.0
+
+    def due(self):
+        return time.monotonic() - self.ended >= self.took / SHARE
+
+    def save(self, path, arrays, facts):
+        """`save`, and a note of how long it took."""
+        began = time.monotonic()
+        save(path, arrays, facts)
+        self.ended = time.monotonic()
+        self.took = self.ended - began
 
 
 def save(path, arrays, facts):

@@ -131,7 +131,7 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
         state.best_loss = evaluate(inputs.held(part))["validation_loss"]
         tuned.loss = min(tuned.loss, state.best_loss)
         tuned.loss_before = state.best_loss if tuned.loss_before is None else tuned.loss_before
-    changes = Changes(part, stages, state)
+    changes, pace = Changes(part, stages, state), checkpoints.Pace()
 
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
@@ -147,8 +147,8 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
         share = float(optimizer.learning_rate) / max(rates.values())
         state.history[-1]["update_norms"] = changes.told(state)
         state.history[-1]["rates"] = {stage: rate * share for stage, rate in rates.items()}
-        if checkpoint:
-            save(checkpoint, model, part, optimizer, state, number, tuned, kept)
+        if checkpoint and (state.ended or pace.due()):
+            save(pace, checkpoint, model, part, optimizer, state, number, tuned, kept)
         if epoch_done:
             epoch_done(thawed[-1], state)
 
@@ -214,7 +214,7 @@ def largest_steps(variables, before, by_path):
     return found
 
 
-def save(path, model, part, optimizer, state, number, tuned, kept):
+def save(pace, path, model, part, optimizer, state, number, tuned, kept):
     """Everything a round needs to go on as if it had not been stopped.
 
     Variables by their place: the path of a seed holds a number that counts what the process made before.
@@ -224,9 +224,9 @@ def save(path, model, part, optimizer, state, number, tuned, kept):
     arrays |= {f"optimizer/{i}": np.array(thaw.numpy(v)) for i, v in enumerate(optimizer.variables)}
     trained = {v.path for v in part.variables}
     arrays |= {f"kept/{i}": kept[v.path] for i, v in enumerate(model.variables) if v.path in trained}
-    checkpoints.save(path, arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch,
-                                    "best_loss": state.best_loss, "best_epoch": state.best_epoch,
-                                    "history": state.history, "ended": state.ended})
+    pace.save(path, arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch,
+                             "best_loss": state.best_loss, "best_epoch": state.best_epoch, "history": state.history,
+                             "ended": state.ended})
 
 
 def told(tuned):
