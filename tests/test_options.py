@@ -84,7 +84,7 @@ def test_B2_a_typo_is_answered_with_the_near_name(f):
     (("DATA", "--seed", "-1"), "0 to 2147483647"),
     (("DATA", "--rates", "layer4"), "not STAGE=RATE"),
     (("DATA", "--rates", "layer9=1"), "layer4, layer3"),
-    (("DATA", "--rates", "head=0"), "rates from 0 to 10"),
+    (("DATA", "--rates", "head=0"), "rates above 0 and up to 10"),
     (("DATA", "--time-budget", "ten"), "90s, 10m or 2h"),
     (("DATA", "--cache-limit", "much"), "--cache-limit 'much': wanted a size such as 500MB or 20GB"),
     (("DATA", "--cache-limit=-1GB"), "500MB or 20GB"),
@@ -105,6 +105,7 @@ def test_B2_the_refusal_says_what_was_wanted(arguments, said):
     (("DATA", "--weights", "none", "--train-from", "head"), ("--weights", "--train-from")),
     (("DATA", "--validation", "0.5", "--test", "0.4"), ("--validation", "--test")),
     (("DATA", "--probe-only", "--train-from", "layer4"), ("--probe-only", "--train-from")),
+    (("DATA", "--fold-repeats", "3"), ("--fold-repeats", "folds")),
     (("DATA", "--probe-only", "--weights", "none"), ("--probe-only", "--weights")),
 ])
 def test_B2_options_that_exclude_each_other_are_both_named(arguments, names):

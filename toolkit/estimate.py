@@ -92,10 +92,10 @@ def counted(samples, chosen):
 
 def ruled(chosen, tried, counts, where):
     """(training.stages.Plan, costs.Plan) of a run with the options `chosen`."""
-    from toolkit.steps import costs, learn, trial
+    from toolkit.steps import costs, trial, tuning
 
     run = trial.stand_in(say, where)
-    rule = learn.planned(chosen, SimpleNamespace(rows={"train": range(counts.train)}), tried.net, tried.seen, run,
+    rule = tuning.planned(chosen, SimpleNamespace(rows={"train": range(counts.train)}), tried.net, tried.seen, run,
                          time.monotonic())
     return rule, costs.Plan(chosen.size, chosen.channels, rule.rounds, rule.epochs, rule.patience, rule.views,
                             rule.batch_size, chosen.probe_only, chosen.folds * chosen.fold_repeats, chosen.resamples,

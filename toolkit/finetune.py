@@ -29,7 +29,7 @@ OF_THE_SITTING = ("run_dir", "resume", "accept_changed_data", "no_wait", "debug"
 def work(chosen, samples, store, run, progress, began):
     """From listed pictures to a measured, portable model and its report -> why tuning ended early, or None."""
     from toolkit.evaluation import calibration
-    from toolkit.steps import judge, learn, look, tell
+    from toolkit.steps import judge, learn, look, tell, tuning
     from toolkit.tasks import classification as task
 
     case = look.read(chosen, samples, task, store, run, progress)                # pixels, parts, findings
@@ -40,8 +40,8 @@ def work(chosen, samples, store, run, progress, began):
     if not net.random:
         look.added(run, case, judge.again(chosen, case, seen, fitted, progress))  # labels in doubt, outliers
     logits = {"probe": first if chosen.probe_only else tell.logits_of("check", case, net, seen, progress)}
-    plan = learn.planned(chosen, case, net, seen, run, began)
-    tuned, stopped = learn.tune(chosen, case, task, net, seen, plan, run, progress, began)
+    plan = tuning.planned(chosen, case, net, seen, run, began)
+    tuned, stopped = tuning.tune(chosen, case, task, net, seen, plan, run, progress, began)
     tell.check_still(tuned)
 
     if tuned.stage:
@@ -51,11 +51,11 @@ def work(chosen, samples, store, run, progress, began):
     final = tell.calibrated(net, temperature)
     probabilities = calibration.softmax(logits[kept.model], temperature)
     measured = tell.metrics(chosen, case, logits, kept, temperature, progress.seconds(began))
+    measured["tuning_ended"] = tuned.stopped
     tell.verdict(measured, run)
     measured["folds"] = tell.fold_scores(chosen, case, task, learn.folds(chosen, case, task, seen, progress), run)
     shown = tell.shown(case, final)
     measured["gap"] = tell.gap(chosen, case, net, seen, first, logits, kept, tuned, temperature, shown)
-    measured["tuning_ended"] = tuned.stopped
     tell.write(chosen, case, task, net, final, kept, tuned, measured, probabilities, shown, run)
     if stopped:
         raise stopped

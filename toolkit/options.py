@@ -214,6 +214,8 @@ class Finetune(Network, Look, Data, Work):
             raise OptionError("--probe-only with --weights none would leave random features; train all stages.")
         if self.folds == 1:
             raise OptionError("--folds 1: one fold leaves nothing to fit; give 2 to 20, or 0 for none.")
+        if self.fold_repeats > 1 and not self.folds:
+            raise OptionError(f"--fold-repeats {self.fold_repeats}: there are no folds to draw anew; give --folds 5.")
         rates(self.rates)
         seconds(self.time_budget)
 

@@ -20,7 +20,7 @@ def rates(text):
         except ValueError:
             raise OptionError(f"--rates {text!r}: {part!r} is not STAGE=RATE, such as layer4=1e-4.") from None
         if stage.strip() not in STAGES or not 0 < found[stage.strip()] <= 10:
-            raise OptionError(f"--rates {text!r}: allowed are rates from 0 to 10 for {', '.join(STAGES)}.")
+            raise OptionError(f"--rates {text!r}: allowed are rates above 0 and up to 10 for {', '.join(STAGES)}.")
     return found
 
 

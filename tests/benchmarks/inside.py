@@ -19,13 +19,13 @@ class Inside:
         from toolkit.features.store import Store
         from toolkit.progress import Progress
         from toolkit.run import Run
-        from toolkit.steps import learn, look
+        from toolkit.steps import learn, look, tuning
         from toolkit.tasks import classification
 
         given = [*arguments, "--offline", "--device", "cpu", "--run-dir", folder]
         self.chosen = commandline.parse(options.Finetune, "finetune", [str(argument) for argument in given])
         device.before_import("cpu")
-        self.learn, self.look, self.task = learn, look, classification
+        self.learn, self.look, self.tuning, self.task = learn, look, tuning, classification
         self.run = Run.create(Path(folder), "finetune", asdict(self.chosen))
         self.run.note(device="cpu")
         self.progress = Progress(self.run, {})

@@ -7,6 +7,7 @@ Prints a line a kill: how far the run was, and whether model.keras and predictio
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -46,10 +47,15 @@ def whole(arguments, folder):
 
 
 def broken(arguments, folder, moment):
-    """(hashes, phase it was killed in) of a run that is killed after `moment` seconds and gone on with."""
+    """(hashes, phase it was killed in) of a run that is killed after `moment` seconds and gone on with.
+
+    (None, None) where it had ended by then.
+    """
     run, store = folder / "run", folder / "store"
     process = start(command(arguments, "--run-dir", run, "--cache-dir", store))
     time.sleep(moment)
+    if process.poll() is not None:  # too late: it has ended
+        return None, None
     process.send_signal(signal.SIGKILL)
     process.wait()
     phase = json.loads((run / "status.json").read_text())["phase"] if (run / "status.json").exists() else "loading"
@@ -77,8 +83,12 @@ def main():
         reference, seconds = whole(chosen.arguments, Path(place) / "whole")
         print(f"unbroken: {seconds:.1f} s, {reference}", flush=True)
         for number in range(chosen.kills):
-            moment = rng.uniform(0.2, 1.0) * seconds
-            found, phase = broken(chosen.arguments, Path(place) / f"broken{number}", moment)
+            found = None
+            for attempt in itertools.count():
+                moment = rng.uniform(0.2, 1.0) * seconds
+                found, phase = broken(chosen.arguments, Path(place) / f"broken{number}-{attempt}", moment)
+                if found:
+                    break
             equal += found == reference
             print(f"killed after {moment:.1f} s, {phase}: {'equal' if found == reference else found}", flush=True)
     print(f"{equal} of {chosen.kills} equal")

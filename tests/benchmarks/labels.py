@@ -103,8 +103,8 @@ def loss(inside, case, net, seen):
     from toolkit.features import executor
 
     chosen, began = inside.chosen, time.monotonic()
-    plan = inside.learn.planned(chosen, case, net, seen, inside.run, began)
-    inside.learn.tune(chosen, case, inside.task, net, seen, plan, inside.run, inside.progress, began)
+    plan = inside.tuning.planned(chosen, case, net, seen, inside.run, began)
+    inside.tuning.tune(chosen, case, inside.task, net, seen, plan, inside.run, inside.progress, began)
     logits = executor.collect(seen.build(net.model, "float32"), len(case.pixels), lambda rows: [case.pixels[rows]])
     return -np.log(np.maximum(calibration.softmax(logits)[np.arange(len(logits)), case.numbers], 1e-15))
 

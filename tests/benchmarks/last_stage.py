@@ -4,9 +4,9 @@
 
 A seed a round. "default views" and "no cache" are whole commands on an empty cache folder; the AUC is that of the tuned
 network, kept or not; where no epoch lowered the validation loss, of the probe that it began with. "fit, no cache" is
-Keras' own `fit` of the whole network with all below the last stage frozen, from the same probe, by the same changes of
-the pictures and the same batches, in float32 as Keras has it; its pictures are decoded in memory for nothing, and
-counted are training and validation alone ("CPU s without imports").
+Keras' own `fit` of the whole network with all below the last stage frozen, from the same probe, by the same kind of
+changes to the pictures, classes weighed alike, at one rate, in float32 as Keras has it; its pictures are decoded in
+memory for nothing, and counted are training and validation alone ("CPU s without imports").
 """
 
 import tempfile
@@ -60,7 +60,8 @@ def part(table, root, seed, backbone, weights, epochs):
     rate = inside.chosen.learning_rate * inside.chosen.layer_decay  # the last stage's
     net.model.compile(keras.optimizers.AdamW(rate, weight_decay=inside.chosen.weight_decay, global_clipnorm=1.0),
                       keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    net.model.fit(afresh(seen, case, train, inside.chosen.batch_size), epochs=epochs, verbose=0,
+    weights = inside.learn.weights(inside.chosen, case, inside.task, "train")
+    net.model.fit(afresh(seen, case, train, weights, inside.chosen.batch_size), epochs=epochs, verbose=0,
                   validation_data=(case.pixels[held], case.truth("validation")))
     cost = clock.read("inner_")
     found = calibration.softmax(np.asarray(net.model.predict(case.pixels[test], verbose=0), "float32"))
@@ -68,7 +69,7 @@ def part(table, root, seed, backbone, weights, epochs):
     return cost | {"tuned_auc": float(measured["roc_auc"])}
 
 
-def afresh(seen, case, train, batch):
+def afresh(seen, case, train, weights, batch):
     """Batches of training pictures in a new order each epoch, each changed anew, as Keras' `fit` reads them."""
     import keras
     import numpy as np
@@ -87,8 +88,9 @@ def afresh(seen, case, train, batch):
             return len(train) // batch
 
         def __getitem__(self, number):
-            rows = train[self.order[number * batch:(number + 1) * batch]]
-            return seen.view(self.epoch, rows).astype("float32"), case.numbers[rows]
+            places = self.order[number * batch:(number + 1) * batch]
+            rows = train[places]
+            return seen.view(self.epoch, rows).astype("float32"), case.numbers[rows], weights[places]
 
     return Pictures()
 

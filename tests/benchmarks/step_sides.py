@@ -71,8 +71,8 @@ def ours(backbone, norms, steps, augment, precision):
                         "--patience", 1000, "--cache-dir", place / "cache", "--training-precision", precision)
         case, net = inside.pictures(), inside.network(CLASSES)
         seen, began = inside.features(case, net), time.monotonic()
-        plan = replace(inside.learn.planned(inside.chosen, case, net, seen, inside.run, began), batch_statistics=norms)
-        inside.learn.tune(inside.chosen, case, inside.task, net, seen, plan, inside.run, Turns(steps), began)
+        plan = replace(inside.tuning.planned(inside.chosen, case, net, seen, inside.run, began), batch_statistics=norms)
+        inside.tuning.tune(inside.chosen, case, inside.task, net, seen, plan, inside.run, Turns(steps), began)
 
 
 class Turns:

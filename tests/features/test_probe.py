@@ -192,11 +192,23 @@ def test_A6_tiny_classes_are_still_judged_on_pictures_that_were_held_out(counts,
         assert len(held) and not set(train) & set(held) and set(numbers[train]) == set(range(len(counts)))
 
 
-def test_a_class_of_one_picture_does_not_loosen_the_penalty():
+@pytest.mark.parametrize("grouped", [False, True])
+def test_many_classes_of_one_group_leave_every_fold_to_the_others(grouped):
+    numbers = np.concatenate([np.arange(100) % 2, np.arange(2, 14), np.arange(12) % 2])
+    groups = np.concatenate([np.arange(100), *2 * [np.arange(100, 112)]]) if grouped else None  # both kinds in a group
+    folds = probe.folded(numbers, groups, seed=0)
+    assert len(folds) == 5 and sum(len(held) for _, held in folds) == (100 if grouped else 112)
+    for train, held in folds:
+        assert set(numbers[train]) == set(range(14)) and set(numbers[held]) == {0, 1}
+        assert not grouped or not set(groups[train]) & set(groups[held])
+
+
+@pytest.mark.parametrize("rare", [1, 8])
+def test_classes_of_one_picture_do_not_loosen_the_penalty(rare):
     features, numbers, weights = drawn(60, 40, 2, signal=0.0)
     numbers = np.random.default_rng(1).permutation(numbers)
-    numbers[0] = 2
-    assert fitted(features, numbers, 3, weights).strength <= 1e-2
+    numbers[:rare] = np.arange(2, 2 + rare)
+    assert fitted(features, numbers, 2 + rare, weights).strength <= 1e-2
 
 
 @pytest.mark.parametrize("numbers, groups", [([0, 1], None), ([0, 0, 1, 1], ["a", "a", "b", "b"])])

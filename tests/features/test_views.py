@@ -154,6 +154,9 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
             assert any("not varied; --cache-views 0 varies them" in line for line in said) == (kept == 1)
     with opened("layer2", 4, beside + each - 1) as inputs:
         assert isinstance(inputs, views.Pictures) and inputs.views == 0
+        assert any("varied afresh" in line for line in inputs.seen.store.said)
+    with opened("layer2", 1, beside + each - 1, policy="none") as inputs:
+        assert isinstance(inputs, views.Pictures) and not any("varied" in line for line in inputs.seen.store.said)
     with opened("layer2", 4, beside + 3 * each, dtype="float32") as inputs:
         assert len(inputs.fit) == 1
 

@@ -46,5 +46,10 @@ def test_the_lowest_stage_takes_a_round_for_each_stage_above():
     assert len(found) == 5 and found[-1] == tuple(reversed(STAGES))
 
 
+def test_a_network_of_one_stage_takes_no_round_twice():
+    whole = ("head", "layer1", "stem")
+    assert rule.rounds(whole[::-1], 9000) == (whole[:2], whole) == rule.rounds(whole[::-1], 1000)
+
+
 def test_a_network_of_three_stages_has_its_last_one_thawed():
     assert rule.rounds(("stem", "layer1", "layer2", "layer3", "head"), 10) == (("head", "layer3"),)

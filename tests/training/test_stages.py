@@ -322,24 +322,40 @@ def test_checkpoints_take_a_twentieth_of_the_time_at_most_and_the_first_comes_at
 
     def save(path, arrays, facts):
         now[0] += 2.0
+        saved.append(facts["epoch"])
+
+    facts, saved = {}, []
 
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(checkpoints, "save", save)
-    pace, saved = checkpoints.Pace(), []
-    for epoch in range(100):
+    keeper = checkpoints.Keeper("last.npz")
+    for epoch in range(99):
         now[0] += 11.0
-        if pace.due():
-            pace.save("last.npz", {}, {})
-            saved.append(epoch)
-    assert saved[:3] == [0, 4, 8] and len(saved) == 25
+        facts["epoch"] = epoch
+        keeper.keep({}, facts)
+    facts["epoch"] = "changed later"
+    assert saved[:3] == [0, 4, 8] and len(saved) == 25 and saved[-1] == 96
+    keeper.close()
+    keeper.close()
+    assert saved[24:] == [96, 98]
 
 
-def test_a_limit_that_ends_an_epoch_is_kept_whatever_the_time(tmp_path, monkeypatch):
+@pytest.mark.parametrize("ended", ["budget", "interruption", "patience"])
+def test_the_last_epoch_of_a_round_is_kept_whatever_the_time(tmp_path, monkeypatch, ended):
+    def tick(number, epoch, *place):
+        if ended == "interruption" and epoch == 2:
+            raise KeyboardInterrupt
+
     monkeypatch.setattr(checkpoints, "SHARE", 1e-9)  # none after the first
-    left = iter([None] * 5)
-    Case().tune(LONG, checkpoint=tmp_path / "last.npz", out_of_time=lambda: next(left, "time budget spent"))
+    late, plan = iter([None] * 5 if ended == "budget" else []), replace(LONG, rounds=ONE, epochs=9, patience=1)
+    try:
+        Case().tune(plan, losses(1.0, 0.9, 0.8, 0.85), checkpoint=tmp_path / "last.npz", tick=tick,
+                    out_of_time=lambda: next(late, "time budget spent" if ended == "budget" else None))
+    except KeyboardInterrupt:
+        assert ended == "interruption"
     facts = checkpoints.load(tmp_path / "last.npz")[1]
-    assert (facts["round"], facts["epoch"], facts["ended"]) == (0, 2, "time budget spent")
+    epoch, why = {"budget": (2, "time budget spent"), "interruption": (2, None), "patience": (3, None)}[ended]
+    assert (facts["epoch"], facts["ended"]) == (epoch, why)
 
 
 def test_a_checkpoint_is_whole_or_refused(tmp_path):

@@ -178,6 +178,9 @@ def folded(numbers, groups, seed, folds=5):
         rise = (table[row] * (2 * (have - wanted) + table[row]) / wanted).sum(1)
         place[row] = np.lexsort((have.sum(1), rise))[0]
         have[place[row]] += table[row]
+    for fold in range(count):
+        gone = (have[fold] > 0) & (have[fold] == table.sum(0))  # classes that stand in this fold alone
+        place[(place == fold) & table[:, gone].any(1)] = -1     # are trained on in every one
     parts = [(np.flatnonzero(place[group] != fold), np.flatnonzero(place[group] == fold)) for fold in range(count)]
     whole = [(a, b) for a, b in parts if len(b) and len(np.unique(numbers[a])) == len(np.unique(numbers))]
     return whole or [(everything, everything)]

@@ -78,8 +78,8 @@ class Store:
         text = json.dumps(what, sort_keys=True)
         name = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
         if self.shared and need > rest:
-            self.tell(f"{need / 1e9:.1f} GB of {kind} exceed what is left to this run of the store's limit of "
-                      f"{self.limit / 1e9:.1f} GB (--cache-limit); it keeps them itself, and the next one computes "
+            self.tell(f"{need / 1e9:.3g} GB of {kind} exceed what is left to this run of the store's limit of "
+                      f"{self.limit / 1e9:.3g} GB (--cache-limit); it keeps them itself, and the next one computes "
                       "them again.")
         shelf = Shelf(self, name, what, self.shared and need <= rest, need)
         self.shelves.append(shelf)

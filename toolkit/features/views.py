@@ -108,7 +108,7 @@ def source(model, frozen, stages, train, held, views, limit, step=None):
         tensors, logits, kept = boundary(model, stages, stage), model.get_layer("head").output, fitting(stage)
         if tensors is not None and kept < views:
             frozen.store.tell(f"{kept} of {views} views of each picture fit the store (--cache-limit, or the free disk)"
-                              + FEW.get(kept, "."))
+                              + (FEW.get(kept, ".") if frozen.varied["augment"] != "none" else "."))
         if kept:
             with closing(Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)) as maps:
                 yield maps

@@ -147,7 +147,8 @@ def fold_scores(chosen, case, task, probabilities, run):
     answers(case, task, probabilities, asked, run.folds)
     block = scores.scores(case.numbers[asked], probabilities[asked], case.classes,
                           groups if len(np.unique(groups)) < len(groups) else None, chosen.resamples, chosen.seed)
-    run.say(f"The probe over {chosen.folds} folds of all {len(asked)} pictures: {in_words(block)}.")
+    those = f"all {len(asked)}" if len(asked) == len(case.numbers) else f"{len(asked)} of {len(case.numbers)}"
+    run.say(f"The probe over {chosen.folds} folds of {those} pictures: {in_words(block)}.")
     return {"folds": chosen.folds, "repeats": chosen.fold_repeats, "model": "probe", **block}
 
 
@@ -268,12 +269,12 @@ def report_facts(chosen, case, task, net, kept, tuned, measured, probabilities, 
 
 def remarks(chosen, tuned, run):
     """Sentences on how tuning went otherwise than was asked for."""
-    from toolkit.steps import learn
+    from toolkit.steps import tuning
 
     if tuned.stopped:
         yield f"Tuning ended early: {tuned.stopped}."
     if 1 in tuned.views.values() and chosen.augment != "none":
-        more = learn.unvaried(several=run.facts["views"]["kept"] == 1 and chosen.epochs != 1)
+        more = tuning.unvaried(several=run.facts["views"]["kept"] == 1 and chosen.epochs != 1)
         yield f"One view of a picture was kept: {more}."
 
 
@@ -321,4 +322,6 @@ def verdict(measured, run):
     run.say(f"On {test['n']} test pictures, used once: {in_words(test)}. {alternative(majority)}")
     for line in known_ones(measured):
         run.say(line)
+    if measured["tuning_ended"]:
+        run.say(f"Tuning ended early: {measured['tuning_ended']}.")
     run.say(measured["why"])

@@ -1,5 +1,6 @@
 """A training state in one file, whole or absent: last and best weights, optimizer, seeds, history, position."""
 
+import copy
 import json
 import math
 import time
@@ -14,21 +15,28 @@ from toolkit.files import replacing
 SHARE = 0.05  # of the time, that saving may take
 
 
-class Pace:
-    """When the next checkpoint is due: what a kill may cost stays in proportion to what saving costs."""
+class Keeper:
+    """Writes states to `path`, none too often, and on closing the newest of those that it left out.
 
-    def __init__(self):
-        self.ended, self.took = -math.inf, 0.0
+    What a kill costs stays in proportion to what saving costs; an interruption costs nothing.
+    """
 
-    def due(self):
-        return time.monotonic() - self.ended >= self.took / SHARE
+    def __init__(self, path):
+        self.path, self.newest, self.ended, self.took = path, None, -math.inf, 0.0
 
-    def save(self, path, arrays, facts):
-        """`save`, and a note of how long it took."""
-        began = time.monotonic()
-        save(path, arrays, facts)
-        self.ended = time.monotonic()
-        self.took = self.ended - began
+    def keep(self, arrays, facts):
+        """A state as `save` wants it; the arrays may not be changed any more."""
+        self.newest = arrays, copy.deepcopy(facts)
+        if time.monotonic() - self.ended >= self.took / SHARE:
+            self.close()
+
+    def close(self):
+        """Write what is not written yet."""
+        if self.newest:
+            began = time.monotonic()
+            save(self.path, *self.newest)
+            self.newest, self.ended = None, time.monotonic()
+            self.took = self.ended - began
 
 
 def save(path, arrays, facts):

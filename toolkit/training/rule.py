@@ -46,4 +46,5 @@ def rounds(stages, pictures, train_from="auto", random_weights=False):
     many = sum(pictures >= least for least in DEEPER)
     depth = 1 + min(many, 2) if train_from == "auto" else downward.index(train_from)
     found = [tuple(downward[:n + 1]) for n in range(1, depth + 1)]
-    return (*found, tuple(downward)) if train_from == "auto" and many == len(DEEPER) else tuple(found)
+    whole = (tuple(downward),) if train_from == "auto" and many == len(DEEPER) else ()
+    return tuple(dict.fromkeys((*found, *whole)))  # a network of few stages comes to its last one sooner

@@ -3,6 +3,7 @@
 Each round trains from its boundary upward, starting at the best weights so far, with rates that fall by depth.
 """
 
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -131,7 +132,7 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
         state.best_loss = evaluate(inputs.held(part))["validation_loss"]
         tuned.loss = min(tuned.loss, state.best_loss)
         tuned.loss_before = state.best_loss if tuned.loss_before is None else tuned.loss_before
-    changes, pace = Changes(part, stages, state), checkpoints.Pace()
+    changes, keeper = Changes(part, stages, state), checkpoints.Keeper(checkpoint)
 
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
@@ -147,13 +148,14 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
         share = float(optimizer.learning_rate) / max(rates.values())
         state.history[-1]["update_norms"] = changes.told(state)
         state.history[-1]["rates"] = {stage: rate * share for stage, rate in rates.items()}
-        if checkpoint and (state.ended or pace.due()):
-            save(pace, checkpoint, model, part, optimizer, state, number, tuned, kept)
+        if checkpoint:
+            keeper.keep(*standing(model, part, optimizer, state, number, tuned, kept))
         if epoch_done:
             epoch_done(thawed[-1], state)
 
-    loop.fit(part, step, state, plan.epochs, plan.patience, batches, lambda: evaluate(inputs.held(part)), epoch_end,
-             stepped, out_of_time)
+    with closing(keeper):
+        loop.fit(part, step, state, plan.epochs, plan.patience, batches, lambda: evaluate(inputs.held(part)), epoch_end,
+                 stepped, out_of_time)
 
 
 def compiled(part, stages, rates, loss, count, plan):
@@ -214,8 +216,8 @@ def largest_steps(variables, before, by_path):
     return found
 
 
-def save(pace, path, model, part, optimizer, state, number, tuned, kept):
-    """Everything a round needs to go on as if it had not been stopped.
+def standing(model, part, optimizer, state, number, tuned, kept):
+    """(arrays, facts): everything a round needs to go on as if it had not been stopped.
 
     Variables by their place: the path of a seed holds a number that counts what the process made before.
     """
@@ -224,9 +226,8 @@ def save(pace, path, model, part, optimizer, state, number, tuned, kept):
     arrays |= {f"optimizer/{i}": np.array(thaw.numpy(v)) for i, v in enumerate(optimizer.variables)}
     trained = {v.path for v in part.variables}
     arrays |= {f"kept/{i}": kept[v.path] for i, v in enumerate(model.variables) if v.path in trained}
-    pace.save(path, arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch,
-                             "best_loss": state.best_loss, "best_epoch": state.best_epoch, "history": state.history,
-                             "ended": state.ended})
+    return arrays, {"round": number, "tuned": told(tuned), "epoch": state.epoch, "best_loss": state.best_loss,
+                    "best_epoch": state.best_epoch, "history": state.history, "ended": state.ended}
 
 
 def told(tuned):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from toolkit import options
-from toolkit.steps import learn
+from toolkit.steps import tuning
 from toolkit.training.stages import Plan
 
 PLAN = Plan((("head", "layer4"),), epochs=4, views=2, learning_rate=0.01, layer_decay=0.5, rates=None,
@@ -24,9 +24,9 @@ def kept(pictures, spent=0.0, pace=0.1, epochs=4, **chosen):
     run = SimpleNamespace(facts={}, note=lambda **facts: run.facts.update(facts))
     seen = SimpleNamespace(pace=paced, store=SimpleNamespace(room=lambda unshared: unshared))
     began = time.monotonic() - spent
-    found = learn.kept_views(options.Finetune(data="x", **chosen), seen, run, pictures, epochs, began)
-    assert run.facts["views"] == {"kept": found, "room": learn.UNSHARED}
-    assert learn.kept_views(options.Finetune(data="x"), seen, run, 1, 12, began) == found, "every sitting has the same"
+    found = tuning.kept_views(options.Finetune(data="x", **chosen), seen, run, pictures, epochs, began)
+    assert run.facts["views"] == {"kept": found, "room": tuning.UNSHARED}
+    assert tuning.kept_views(options.Finetune(data="x"), seen, run, 1, 12, began) == found, "every sitting has the same"
     return found
 
 
@@ -50,4 +50,32 @@ def test_views_are_those_that_pictures_budget_and_policy_ask_for(wanted, picture
     ({"views": 1, "rounds": (("head", "layer4", "stem"),)}, "each picture varied afresh each epoch."),
     ({"rounds": ()}, "No stage is tuned: the probe is the result.")])
 def test_it_is_said_how_pictures_are_varied(changes, words):
-    assert learn.intention(replace(PLAN, **changes)).endswith(words)
+    assert tuning.intention(replace(PLAN, **changes)).endswith(words)
+
+
+@pytest.mark.parametrize("resumed, heeded", [(False, 1), (True, 2)])
+def test_D7_a_limit_waits_for_the_round_that_is_gone_on_with_and_for_no_other(tmp_path, monkeypatch, resumed, heeded):
+    from toolkit.features import views
+    from toolkit.training import stages
+
+    between, rounds = [], []
+    monkeypatch.setattr(views, "source", lambda *given: between.append(given[-1]) or rounds.append)
+    monkeypatch.setattr(tuning.learn, "weights", lambda *given: None)
+    monkeypatch.setattr(tuning, "validation", lambda *given: None)
+    run = SimpleNamespace(facts={"views": {"room": 0}}, checkpoints=tmp_path / "kept", checkpoint=tmp_path / "last.npz",
+                          stop_requested=lambda: bool(rounds), event=None)
+    if resumed:
+        run.checkpoint.touch()
+
+    def tune(model, layers, source, *given):
+        for stage in ("layer4", "layer3"):
+            source(stage)
+            between[0](1, 2, views.KEEPING)
+
+    monkeypatch.setattr(stages, "tune", tune)
+    case = SimpleNamespace(rows={"train": [], "validation": []}, truth=lambda part: [], classes=())
+    anything = SimpleNamespace(loss=lambda *given: None, targets=lambda *given: None, model=None, stages={})
+    progress = SimpleNamespace(start=lambda *given: lambda *step: None)
+    chosen = options.Finetune(data="x", resume=resumed, run_dir="x")
+    tuned, error = tuning.tune(chosen, case, anything, anything, None, PLAN, run, progress, 0.0)
+    assert (tuned.stopped, error, len(rounds)) == ("stopped on request", None, heeded)
