@@ -101,10 +101,10 @@ def test_a_run_that_trains_nothing_goes_on_without_tensorflow_too(tmp_path, monk
 def test_a_budget_that_ends_while_validation_pictures_are_looked_at_is_heeded_at_once(tmp_path, monkeypatch, data, deep,
                                                                                       kept):
     from toolkit.features import shards
-    from toolkit.steps import learn
+    from toolkit.steps import tuning
 
     answers = iter([None])  # as tuning begins
-    monkeypatch.setattr(learn, "lateness", lambda *given: lambda: next(answers, "time budget spent"))
+    monkeypatch.setattr(tuning, "lateness", lambda *given: lambda: next(answers, "time budget spent"))
     folder, store = tmp_path / "run", tmp_path / "store"
     assert runs.tune(data, *deep, "--cache-views", kept, "--cache-dir", store, "--run-dir", folder) == 0
     assert not runs.events(folder, "validation_loss") and "time budget spent" in runs.told(folder)

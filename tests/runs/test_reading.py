@@ -100,9 +100,9 @@ def test_events_are_looked_at_from_their_end(tmp_path):
     with path.open("w") as file:
         for number in range(reading.LINES + 10):
             file.write(f'{{"phase": "tune", "step": {number}}}\n')
-    began = time.monotonic()
+    began = time.process_time()
     found, junk = reading.events(path)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert len(found) == reading.LINES and found[-1]["step"] == reading.LINES + 9 and not junk
 
 
