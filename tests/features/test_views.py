@@ -161,6 +161,18 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
         assert len(inputs.fit) == 1
 
 
+@pytest.mark.parametrize("kept", [1, 0])
+def test_an_epoch_is_measured_in_the_precision_of_training_and_the_head_in_32_bits(net, features, wanted, kept):
+    with features(net.model, dtype="float32") as seen:
+        for precision, least, most in (("float32", 0, 1e-5), ("bfloat16", 1e-5, 0.2)):
+            source = views.source(net.model, seen, net.stages, TRAIN, HELD, kept, PLENTY, precision=precision)
+            with source("layer2") as inputs:
+                found = inputs.held(inputs.model)
+            assert least <= np.abs(found - wanted[HELD]).max() < most
+            assert (found.view(np.uint32) & 0xFFFF).any()  # digits that bfloat16 has not
+    assert {layer.compute_dtype for layer in net.model.layers} == {"float32"}
+
+
 def test_progress_counts_the_pictures_of_all_views_and_those_that_measure(opened):
     told = []
     with opened("layer2", 2, step=lambda *how: told.append(how)):

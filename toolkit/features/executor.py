@@ -28,16 +28,17 @@ class Untranslatable(Exception):
 
 
 class Keras:
-    """Computes outputs of a model by Keras itself, in `precision`, on all devices that hold the model's weights."""
+    """Computes outputs of a model by Keras itself, in `precision` (of `layers` alone, where they are given), on all
+    devices that hold the model's weights."""
 
-    def __init__(self, model, precision="float32", batch=BATCH):
+    def __init__(self, model, precision="float32", batch=BATCH, layers=None):
         import keras
 
         from toolkit.training import forward
 
         self.model, self.batch, backend = model, batch, keras.backend.backend()
         plain = backend == "openvino" or not model.variables  # which say where their devices are
-        self.run = model.predict_on_batch if plain else forward.build(model, precision)
+        self.run = model.predict_on_batch if plain else forward.build(model, precision, layers)
         self.identity = f"keras {keras.__version__} {backend} {precision}"
 
     def __call__(self, batch):

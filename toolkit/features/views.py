@@ -1,6 +1,7 @@
 """What enters the network below a thawed stage: kept maps where they fit the store, else fresh pictures."""
 
 from contextlib import closing, contextmanager
+from functools import partial
 
 import numpy as np
 
@@ -13,8 +14,9 @@ KEEPING, MEASURING = "keeping augmented views", "looking at the validation pictu
 class Maps:
     """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order."""
 
-    def __init__(self, model, frozen, tensors, train, held, views, step):
-        self.model, self.compute, self.views, total = model, None, views, len(held) + views * len(train)
+    def __init__(self, model, frozen, tensors, train, held, views, step, judge):
+        self.model, self.views, total = model, views, len(held) + views * len(train)
+        self.judge, self.compute = judge, None
 
         def after(before):
             return (lambda done, of: step(before + done, total, KEEPING)) if step else None
@@ -37,7 +39,7 @@ class Maps:
     def held(self, model):
         """Logits of the held-out pictures."""
         if self.compute is None or self.compute.model is not model:
-            self.compute = executor.Keras(model)  # compiled once
+            self.compute = self.judge(model)  # compiled once
         return of_maps(self.compute, len(self.check), self.check.read)
 
     def close(self):
@@ -51,9 +53,9 @@ class Pictures:
 
     views = 0  # kept
 
-    def __init__(self, model, frozen, train, held, step):
+    def __init__(self, model, frozen, train, held, step, judge):
         self.model, self.frozen, self.rows, self.check, self.step = model, frozen, train, held, step
-        self.compute, self.measured = None, False
+        self.judge, self.compute, self.measured = judge, None, False
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
@@ -67,11 +69,17 @@ class Pictures:
     def held(self, model):
         """Logits of the held-out pictures."""
         if self.compute is None or self.compute.model is not model:
-            self.compute = executor.Keras(model)  # compiled once
+            self.compute = self.judge(model)  # compiled once
         began, self.measured = self.measured, True  # what an epoch has brought is measured, though it is late
         return executor.collect(self.compute, len(self.check),
                                 lambda rows: [self.frozen.pictures[self.check[rows]]],
                                 self.step and (lambda done, of: self.step(done, of, MEASURING, not began)))
+
+
+def judged_in(stages, precision, model):
+    """What computes the logits of a `model` after an epoch: below the head in the precision that it trains in."""
+    head = {id(layer) for layer in stages["head"]}
+    return executor.Keras(model, precision, layers=[layer for layer in model.layers if id(layer) not in head])
 
 
 def batches_of(order, batch_size):
@@ -86,14 +94,17 @@ def one_or_list(parts):
     return parts if len(parts) > 1 else parts[0]
 
 
-def source(model, frozen, stages, train, held, views, limit, step=None):
+def source(model, frozen, stages, train, held, views, limit, step=None, precision="float32"):
     """A function of the deepest thawed stage that opens what enters below it, as `stages.tune` wants it.
 
     views: how many are kept of each training picture; fewer where they would exceed `limit` bytes, and where not one
     fits, or `views` is 0, pictures enter. step(done, of, what, may_end): told of what is done before and between the
     epochs, and may raise to stop; may_end: whether training may end here for a reason that can wait.
+    precision: that training has below the head, in which an epoch is measured too.
     """
     import keras
+
+    judge = partial(judged_in, stages, precision)
 
     def fitting(stage):
         tensors, names = boundary(model, stages, stage), list(stages)
@@ -110,10 +121,10 @@ def source(model, frozen, stages, train, held, views, limit, step=None):
             frozen.store.tell(f"{kept} of {views} views of each picture fit the store (--cache-limit, or the free disk)"
                               + (FEW.get(kept, ".") if frozen.varied["augment"] != "none" else "."))
         if kept:
-            with closing(Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step)) as maps:
+            with closing(Maps(keras.Model(tensors, logits), frozen, tensors, train, held, kept, step, judge)) as maps:
                 yield maps
         else:
-            yield Pictures(keras.Model(model.input, logits), frozen, train, held, step)
+            yield Pictures(keras.Model(model.input, logits), frozen, train, held, step, judge)
 
     return opened
 

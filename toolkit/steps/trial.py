@@ -195,7 +195,7 @@ def training(chosen, trial, plan, store):
     step.settle()
     each = (clock() - marks[1]) / STEPS
     loop.assign(part, before)
-    held = executor.Keras(part)
+    held = views.judged_in(net.stages, plan.precision, part)
     batch = [executor.filled(array.astype(np.float32)) for array in entering.read(rows)]
     start, pace = paced(lambda arrays: held(views.one_or_list(arrays)), batch)
     trial.taken |= {"stage": thawed[-1], "step_first": max(0.0, marks[1] - marks[0] - each) + start, "step": each,

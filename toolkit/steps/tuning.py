@@ -78,7 +78,7 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
         return source(stage)
 
     source = views.source(net.model, seen, net.stages, case.rows["train"], case.rows["validation"], plan.views,
-                          run.facts["views"]["room"], between)
+                          run.facts["views"]["room"], between, plan.precision)
     try:
         stages.tune(net.model, net.stages, entering, task.loss(chosen.label_smoothing),
                     task.targets(case.truth("train"), len(case.classes)), learn.weights(chosen, case, task, "train"),

@@ -7,16 +7,17 @@ import numpy as np
 from toolkit.training import shares, thaw
 
 
-def build(model, precision="float32"):
+def build(model, precision="float32", layers=None):
     """A function of a batch, an array or a list of them (n, ...), to the model's outputs, float32 arrays (n, ...).
 
-    Every batch should have one shape: others are compiled anew. precision: float32, bfloat16 or float16, of all layers.
+    Every batch should have one shape: others are compiled anew. precision: float32, bfloat16 or float16, of `layers`;
+    of all without.
     Where the weights lie on several devices, each computes an equal share of the rows.
     """
     import keras
 
     placed = shares.build(model.variables)
-    precise = functools.partial(thaw.compute_in, model.layers, precision)
+    precise = functools.partial(thaw.compute_in, model.layers if layers is None else layers, precision)
     run = (jitted if keras.backend.backend() == "jax" else traced)(model, placed, precise)
 
     def outputs(batch):
