@@ -59,7 +59,7 @@ def test_D7_a_limit_waits_for_the_round_that_is_gone_on_with_and_for_no_other(tm
     from toolkit.training import stages
 
     between, rounds = [], []
-    monkeypatch.setattr(views, "source", lambda *given: between.append(given[-1]) or rounds.append)
+    monkeypatch.setattr(views, "source", lambda *given: between.append(given[7]) or rounds.append)
     monkeypatch.setattr(tuning.learn, "weights", lambda *given: None)
     monkeypatch.setattr(tuning, "validation", lambda *given: None)
     run = SimpleNamespace(facts={"views": {"room": 0}}, checkpoints=tmp_path / "kept", checkpoint=tmp_path / "last.npz",
