@@ -11,8 +11,7 @@ def build(model, precision="float32", layers=None):
     """A function of a batch, an array or a list of them (n, ...), to the model's outputs, float32 arrays (n, ...).
 
     Every batch should have one shape: others are compiled anew. precision: float32, bfloat16 or float16, of `layers`;
-    of all without.
-    Where the weights lie on several devices, each computes an equal share of the rows.
+    of all without. Where the weights lie on several devices, each computes an equal share of the rows.
     """
     import keras
 
