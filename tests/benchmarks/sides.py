@@ -70,10 +70,13 @@ class Sides:
         _, cost = command([*finetune(self.options), self.table(name, seed), "--root", self.root(name), "--seed", seed,
                            "--cache-dir", store, "--run-dir", folder / "run", *more], mark="test pictures, used once")
         told = json.loads((folder / "run" / "metrics.json").read_text())
+        events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
         shutil.rmtree(folder)
         row = cost | {"auc": auc(told), "probe_auc": auc(told["probe"]), "chosen": told["chosen"]}
         if "--probe-only" not in more:  # where no epoch lowered the validation loss, tuning ends where it began
             row |= {"tuned_auc": auc(told.get("tuned") or told["probe"]), "tune": told["seconds"]["tune"]}
+            row["tuned_loss"] = min((event["value"] for event in events if event.get("name") == "validation_loss"),
+                                    default=None)
         return row | {"accuracy": told["test"]["accuracy"]["value"]}
 
     def warm(self, name, seed, cache, *more):
