@@ -106,7 +106,8 @@ def test_a_budget_that_ends_while_validation_pictures_are_looked_at_is_heeded_at
     answers = iter([None])  # as tuning begins
     monkeypatch.setattr(tuning, "lateness", lambda *given: lambda: next(answers, "time budget spent"))
     folder, store = tmp_path / "run", tmp_path / "store"
-    assert runs.tune(data, *deep, "--cache-views", kept, "--cache-dir", store, "--run-dir", folder) == 0
+    assert runs.tune(data, *deep, "--executor", "keras", "--cache-views", kept, "--cache-dir", store, "--run-dir",
+                     folder) == 0  # which does not keep their maps beforehand
     assert not runs.events(folder, "validation_loss") and "time budget spent" in runs.told(folder)
     assert runs.read(folder / "metrics.json")["chosen"] == "probe"
     measured = sum(row["split"] == "validation" for row in runs.rows(folder / "manifest.csv"))

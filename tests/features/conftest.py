@@ -50,12 +50,12 @@ def features(open_store):
 
     @contextmanager
     def made(model, policy="light", seed=7, rows=slice(None), workers=1, dtype="float16", pictures="crop", limit=10**9,
-             which="keras", precision="float32", scratch=None):
+             which="keras", precision="float32", scratch=None, passed=(), wanted=()):
         counted, pixels = [], PIXELS[rows]
 
         def build(prefix):
             compute = executor.build(prefix, which, precision)
-            call = SimpleNamespace(identity=compute.identity)
+            call = SimpleNamespace(identity=compute.identity, gives_passed=compute.gives_passed)
             return counting(call, compute, counted)
 
         def view(number, chosen):
@@ -64,7 +64,7 @@ def features(open_store):
         with open_store(limit, scratch=scratch) as store:
             shelf = store.shelf("pictures", {"resize": pictures}, [PIXELS.shape[1:]], "uint8", len(pixels))
             found = frozen.Frozen(model, Rows(shelf, KEYS[rows], lambda numbers: [pixels[numbers]]), store, build, view,
-                                  {"augment": policy, "seed": seed}, dtype)
+                                  {"augment": policy, "seed": seed}, dtype, passed=passed, wanted=wanted)
             found.counted = counted
             yield found
 
@@ -76,6 +76,7 @@ def counting(call, compute, counted):
 
     class Counting:
         identity, batch = call.identity, getattr(call, "batch", executor.BATCH)
+        gives_passed = call.gives_passed
 
         def __call__(self, batch):
             counted.append(len(np.unique(batch, axis=0)))

@@ -1,5 +1,6 @@
 """The frozen network computed once: features of stages, and what makes them other features. Held on both backends."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,6 +65,30 @@ def test_a_second_run_computes_nothing_and_more_pictures_only_those(net, feature
         assert seen.counted == [6, 1]
     with features(net.model, rows=np.random.default_rng(0).permutation(21)) as seen:
         assert seen.counted == []
+
+
+@needs_openvino
+def test_maps_that_features_are_computed_by_way_of_are_kept_with_them(net, features, tmp_path):
+    tensors, wanted, found = views.boundary(net.model, net.stages, "layer2"), EVERY[::2], []
+    for limit, ahead, counted in ((10**9, wanted, [16, 5]), (0, wanted, [16, 5, 11]), (10**9, (), [16, 5, 11])):
+        with features(net.model, which="openvino", passed=tensors, wanted=ahead, limit=limit) as seen:
+            found.append([seen.pooled[:], *seen.maps(tensors, wanted, 0).read(np.arange(11))])
+            assert seen.counted == counted
+            seen.maps(tensors, EVERY[1::2], 0)
+            assert seen.counted == [*counted, 10]  # those of others only when asked for
+        shutil.rmtree(tmp_path / "store", ignore_errors=True)
+    for other in found[1:]:
+        assert all(map(np.array_equal, found[0], other))
+
+
+def test_what_keras_passes_is_computed_for_itself(net, features):
+    tensors = views.boundary(net.model, net.stages, "layer2")
+    with features(net.model) as seen:
+        names = shelves(seen, net)
+    with features(net.model, passed=tensors, wanted=EVERY) as seen:
+        assert seen.counted == [] and shelves(seen, net) == names
+        seen.maps(tensors, EVERY, 0)
+        assert seen.counted == [16, 5]
 
 
 def test_the_pace_is_that_of_all_pictures_or_of_a_batch_where_few_were_computed(net, features, monkeypatch):

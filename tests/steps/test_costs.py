@@ -57,6 +57,14 @@ def test_what_the_store_knows_takes_neither_time_nor_room():
     assert known["disk"] < 0.2 * cost()["disk"]
 
 
+def test_maps_that_come_with_features_take_only_the_writing():
+    passed, probed = replace(PACES, passed=True), costs.Known(pooled=1.0)
+    assert cost()["seconds"] - cost(paces=passed)["seconds"] == pytest.approx((700 + 150) * 0.02 * 0.8, abs=0.2)
+    assert cost()["disk"] == cost(paces=passed)["disk"] and cost(known=probed) == cost(paces=passed, known=probed)
+    below = replace(PACES, stage="layer3")  # they are not those of layer4
+    assert cost(paces=below) == cost(paces=replace(below, passed=True))
+
+
 LOOKING = replace(PACES, look=0.001, glance=0.0005, other=1e-7, lay=0.0004, alike=0.05)
 
 

@@ -23,14 +23,28 @@ class Frozen:
     model: raw pixels to logits. pictures: Rows (n, height, width, channels) uint8. build(model): what computes it (see
     `executor.build`). view(number, rows): pixels of a view; `varied`: what a view depends on beside its number. dtype:
     how features are kept: float16 has 11 bits, so that maps after a ReLU stay within 0.05 % of themselves.
+
+    passed: tensors that the features are computed by way of. Where what computes gives them for nothing, it always
+    does, lest a feature depend on what else was asked for, and the maps of the pictures `wanted` are kept with it.
     """
 
-    def __init__(self, model, pictures, store, build, view, varied, dtype="float16", step=None):
+    def __init__(self, model, pictures, store, build, view, varied, dtype="float16", step=None, passed=(), wanted=()):
         self.model, self.pictures, self.store, self.build, self.dtype = model, pictures, store, build, dtype
         self.view, self.varied, self.computes = view, varied, {}
         self.spent = [0.0, 0]  # seconds and pictures that had to be computed
         self.checks = {}  # maps that training measured itself by, see features.views
-        self.pooled = self.rows("pooled", [model.get_layer("pooled").output], np.arange(len(pictures)), 0).fill(step)
+        pooled, self.beside = [model.get_layer("pooled").output], None
+        self.whole = [*pooled, *passed]  # what a pass over the pictures themselves gives
+        if passed and not self.computing(self.whole)[0].gives_passed:
+            self.whole, self.computes = pooled, {}
+        self.pooled = self.rows("pooled", pooled, np.arange(len(pictures)), 0)
+        if len(self.whole) > 1 and len(wanted) and store.fits(self.bytes(passed, len(wanted))):
+            self.beside = self.rows("maps", passed, wanted, 0)  # of the same pass
+        self.pooled.fill(step)
+        if self.beside:
+            self.beside.shelf.flush()
+            store.let_go(self.beside.shelf)
+            self.beside = None
 
     def maps(self, tensors, rows, view, step=None):
         """Rows (len(rows), ...) of the tensors in a view, all computed."""
@@ -38,35 +52,49 @@ class Frozen:
 
     def rows(self, kind, tensors, rows, view):
         """Rows of `tensors` for the pictures `rows` in a view, computed where they are read."""
-        import keras
-
-        names = tuple(tensor.name for tensor in tensors)
-        if names not in self.computes:
-            prefix = keras.Model(self.model.input, list(tensors))
-            self.computes[names] = self.build(prefix), fingerprint(prefix)
-        compute, network = self.computes[names]
+        names, whole = names_of(tensors), names_of(self.whole)
+        passed = not view and set(names) <= set(whole)
+        compute, network = self.computing(self.whole if passed else tensors)
         self.identity = compute.identity  # what computes, and in which precision
         depends = {"code": CODE, "network": network, "computed": compute.identity,
                    "pictures": self.pictures.shelf.name, "view": {"number": view, **self.varied} if view else None}
         shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
         shelf = self.store.shelf(kind, depends, shapes, self.dtype, len(rows))
+        places = [whole.index(name) for name in names] if passed else list(range(len(names)))
 
         def make(numbers):
             chosen = rows[numbers]
             pixels = self.view(view, chosen) if view else self.pictures[chosen]
-            began = time.monotonic()
-            parts = [[part.copy() for part in outputs] for _, outputs in
-                     executor.forward(compute, len(numbers), lambda part: [pixels[part]])]
-            self.spent = [self.spent[0] + time.monotonic() - began, self.spent[1] + len(numbers)]
-            return [np.concatenate(part) for part in zip(*parts)]
+            others = [place for place in range(len(whole)) if place not in places] if self.beside else []
+            found = self.outputs(compute, pixels, [*places, *others])
+            if others:
+                self.beside.take(self.pictures.keys[chosen], found[len(places):])
+            return found[:len(places)]
 
         size = getattr(compute, "batch", executor.BATCH)
-        whole = size * max(1, BATCH // size)  # so that no batch is filled up but the last
-        return Rows(shelf, self.pictures.keys[rows], make, whole)
+        return Rows(shelf, self.pictures.keys[rows], make, size * max(1, BATCH // size))  # only the last filled up
+
+    def computing(self, tensors):
+        """(what computes tensors of raw pixels, the fingerprint of that network)."""
+        import keras
+
+        names = names_of(tensors)
+        if names not in self.computes:
+            prefix = keras.Model(self.model.input, list(tensors))
+            self.computes[names] = self.build(prefix), fingerprint(prefix)
+        return self.computes[names]
+
+    def outputs(self, compute, pixels, places):
+        """The outputs at `places` for all pixels, timed."""
+        began = time.monotonic()
+        parts = [[outputs[place].copy() for place in places] for _, outputs in
+                 executor.forward(compute, len(pixels), lambda part: [pixels[part]])]
+        self.spent = [self.spent[0] + time.monotonic() - began, self.spent[1] + len(pixels)]
+        return [np.concatenate(part) for part in zip(*parts)]
 
     def pace(self):
         """Seconds that the network takes for a picture: by what was computed, or by a batch where that was little."""
-        compute, _ = next(iter(self.computes.values()))
+        compute, _ = self.computing(self.whole)
         size, (seconds, pictures) = getattr(compute, "batch", executor.BATCH), self.spent
         if pictures < ENOUGH * size:
             batch = self.pictures[np.arange(size) % len(self.pictures)]
@@ -79,6 +107,11 @@ class Frozen:
     def bytes(self, tensors, pictures):
         """Bytes that maps of so many pictures in one view take on the disk."""
         return shards.taken([tensor.shape[1:] for tensor in tensors], self.dtype, pictures)
+
+
+def names_of(tensors):
+    """What tells tensors of one model from others."""
+    return tuple(tensor.name for tensor in tensors)
 
 
 def fingerprint(model):

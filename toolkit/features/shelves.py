@@ -67,10 +67,10 @@ class Shelf:
             with contextlib.suppress(OSError):  # such as one that another run deleted to make room
                 os.utime(shard.path)
 
-    def claimed(self):
-        """Bytes of the shared folder that the rows wanted take, with what lies in one file with them, or will take."""
-        used = sum(shard.size for shard in self.open if shard.used and self.store.scratch not in shard.path.parents)
-        return max(self.need, used) if self.shared else used
+    def used(self):
+        """{path: bytes} of the shards in the shared folder that hold rows which are wanted."""
+        return {shard.path: shard.size for shard in self.open
+                if shard.used and self.store.scratch not in shard.path.parents}
 
     def forget(self, path):
         """Close the shard at `path`, whose rows are not wanted, before it is deleted to make room."""
@@ -201,6 +201,18 @@ class Shelf:
         for shard in self.open:
             shard.close()
         self.open, self.places, self.waiting = [], {}, {}
+
+
+def claimed(shelves, more=None):
+    """Bytes of the shared folder that the rows wanted take, with what lies in one file with them, or will take.
+
+    more: {name: bytes} of a shelf that is to be opened. Shelves of one name look into the same files.
+    """
+    need, used = dict(more or {}), {}
+    for shelf in shelves:
+        need[shelf.name] = need.get(shelf.name, 0) + (shelf.need if shelf.shared else 0)
+        used.setdefault(shelf.name, {}).update(shelf.used())
+    return sum(max(wanted, sum(used.get(name, {}).values())) for name, wanted in need.items())
 
 
 def told(place):

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from toolkit.errors import ResourceError
 from toolkit.features import shards
-from toolkit.features.shelves import Shelf
+from toolkit.features.shelves import Shelf, claimed
 from toolkit.files import KEPT, bytes_below, remove_unused
 
 ABANDONED = 600.0           # seconds after which an unfinished file has no writer any more
@@ -73,21 +73,22 @@ class Store:
 
     def shelf(self, kind, depends, shapes, dtype, rows):
         """The Shelf of what `depends`, a dict for JSON, says; `rows` is how many the run will want."""
-        need, rest = shards.taken(shapes, dtype, rows), self.limit - self.claimed()
+        need = shards.taken(shapes, dtype, rows)
         what = {"kind": kind, "depends": depends, "shapes": [list(shape) for shape in shapes], "dtype": dtype}
         text = json.dumps(what, sort_keys=True)
         name = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-        if self.shared and need > rest:
+        fits = self.claimed({name: need}) <= self.limit
+        if self.shared and not fits:
             self.tell(f"{need / 1e9:.3g} GB of {kind} exceed what is left to this run of the store's limit of "
                       f"{self.limit / 1e9:.3g} GB (--cache-limit); it keeps them itself, and the next one computes "
                       "them again.")
-        shelf = Shelf(self, name, what, self.shared and need <= rest, need)
+        shelf = Shelf(self, name, what, self.shared and fits, need)
         self.shelves.append(shelf)
         return shelf
 
-    def claimed(self):
-        """Bytes of the shared folder that this run's archives take, and its shelves, or will take."""
-        return sum(shelf.claimed() for shelf in self.shelves) + sum(map(self.size, self.archives() & KEPT.keys()))
+    def claimed(self, more=None):
+        """Bytes of the shared folder that this run's archives take, and its shelves, or will take; `more` as there."""
+        return claimed(self.shelves, more) + sum(map(self.size, self.archives() & KEPT.keys()))
 
     def archives(self):
         """Folders of unpacked archives."""
@@ -126,6 +127,10 @@ class Store:
         used = self.used()
         others = sum(size for _, size, path in self.files() if path not in used)
         return max(0, min(self.limit - self.claimed(), others + shutil.disk_usage(self.folder).free * 9 // 10))
+
+    def fits(self, need):
+        """Whether `need` bytes more can be shared."""
+        return self.shared and need <= self.room(0)
 
     def used(self):
         """Paths of the shards with rows that this run wants, and of its archives."""

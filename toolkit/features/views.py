@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from toolkit.features import executor
+from toolkit.features.frozen import names_of
 
 FEW = {0: ": pictures are varied afresh each epoch.", 1: ": pictures are not varied; --cache-views 0 varies them."}
 KEEPING, MEASURING = "keeping augmented views", "looking at the validation pictures"
@@ -150,11 +151,6 @@ def of_maps(compute, count, read):
     """Logits for kept maps, `read` by the numbers of their rows."""
     everything = np.arange(count)
     return executor.collect(compute, count, lambda rows: [part.astype(np.float32) for part in read(everything[rows])])
-
-
-def names_of(tensors):
-    """What tells tensors of one model from others."""
-    return tuple(tensor.name for tensor in tensors)
 
 
 def boundary(model, stages, stage):

@@ -38,6 +38,7 @@ class Paces:
     other: float = 0.0          # more for each that there is
     lay: float = 0.0            # laying one upon the other
     alike: float = 0.0          # share, 0..1, of the others that are like a picture
+    passed: bool = False        # maps of the first view come with the features, for nothing
     stage: str | None = None    # where training was tried
     map: float = 0.0            # a map that enters it, packed for the store; 0 where pictures enter
     step_first: float = 0.0     # compiling a step
@@ -180,7 +181,9 @@ def tuned(plan, paces, net, counts, known, stage, epochs):
     views = kept_views(plan, net, counts, stage)
     maps = missing_maps(views, counts, known)
     each = paces.map * below / net.below[paces.stage] if paces.map else paces.frozen * below / net.everything
-    seconds = paces.step_first + (paces.first if maps else 0.0) + maps * (each + net.map_bytes[stage] * paces.write)
+    computed = maps - passed_maps(maps, paces, counts, known, stage)
+    seconds = paces.step_first + (paces.first if computed else 0.0) + computed * each
+    seconds += maps * net.map_bytes[stage] * paces.write
     seconds += (1 - known.maps) * max(0, views - 1) * counts.train * paces.vary
     step = paces.step / measured * (above + (0 if views else below / 3))  # backward costs twice what forward does
     fresh = 0.0 if views else plan.batch_size * paces.vary  # made while the step before runs
@@ -200,6 +203,12 @@ def kept_views(plan, net, counts, stage):
 def missing_maps(views, counts, known):
     """Maps of a round that are to be computed; none where pictures themselves enter it."""
     return (1 - known.maps) * (views * counts.train + counts.validation) if views else 0.0
+
+
+def passed_maps(maps, paces, counts, known, stage):
+    """Maps of a round, of those that are missing, that come with features which are computed anyway."""
+    first = (1 - known.maps) * (1 - known.pooled) * (counts.train + counts.validation)
+    return min(maps, first) if paces.passed and stage == paces.stage else 0.0
 
 
 def checkpoint(net, stage):

@@ -65,7 +65,7 @@ def loaded(chosen, case, run):
 
 def features(chosen, case, net, store, run, progress):
     """The frozen network over every picture, once."""
-    from toolkit.features import executor, frozen
+    from toolkit.features import executor, frozen, views
     from toolkit.pixels import batches
 
     identities = np.array([int(key[:12], 16) for key in case.samples.rows["sha256"]])
@@ -79,7 +79,20 @@ def features(chosen, case, net, store, run, progress):
 
     step = progress.start("features", f"Looking at {len(case.pixels)} pictures with {net.recipe.architecture}, once.")
     varied = {"augment": chosen.augment, "seed": chosen.seed, "albumentations": metadata.version("albumentations")}
-    return frozen.Frozen(net.model, case.pixels, store, build, view, varied, chosen.cache_dtype, step)
+    upper, tuned = list(net.stages)[-2], rounds(chosen, case, net)  # below the head
+    first = tuned and tuned[0][-1] == upper and chosen.cache_views != 0  # what enters it will be read
+    wanted = np.concatenate([case.rows["train"], case.rows["validation"]]) if first else ()
+    return frozen.Frozen(net.model, case.pixels, store, build, view, varied, chosen.cache_dtype, step,
+                         views.boundary(net.model, net.stages, upper) or (), wanted)
+
+
+def rounds(chosen, case, net):
+    """What each round of tuning thaws, as training.rule.rounds gives it."""
+    from toolkit.training import rule
+
+    fell_back = net.random and chosen.weights != "none"  # hours of training from nothing are not what was asked for
+    deepest = "head" if fell_back or chosen.probe_only else chosen.train_from
+    return rule.rounds(tuple(net.stages), len(case.rows["train"]), deepest, net.random)
 
 
 def probe(chosen, case, task, net, seen, progress):

@@ -17,9 +17,7 @@ def planned(chosen, case, net, seen, run, began):
     from toolkit.training.stages import Plan
 
     pictures = len(case.rows["train"])
-    fell_back = net.random and chosen.weights != "none"  # hours of training from nothing are not what was asked for
-    none = fell_back or chosen.probe_only
-    depth = rule.rounds(tuple(net.stages), pictures, "head" if none else chosen.train_from, net.random)
+    depth = learn.rounds(chosen, case, net)
     epochs = chosen.epochs or rule.epochs(pictures, net.random)
     views = kept_views(chosen, seen, run, pictures, epochs, began)
     moving = "moving" if net.random else chosen.batch_statistics
