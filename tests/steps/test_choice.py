@@ -66,6 +66,17 @@ def test_giving_less_to_rare_classes_is_no_gain():
     assert kept.model == weights == "tuned" and kept.gain["value"] > kept.gain["error"]
 
 
+def test_a_gain_on_a_rare_class_alone_is_no_proof():
+    rng = np.random.default_rng(3)
+    truth = (np.arange(400) % 10 == 0).astype(int)
+    probe = rng.normal(0, 1, (400, 2)) + 2 * np.eye(2)[truth]
+    tuned = probe + np.where(truth[:, None] == 1, 1.5, -0.1) * np.eye(2)[truth]  # the other one pays for it
+    kept, weights = between(truth, probe, tuned)
+    assert kept.model == weights == "probe" and "every picture counting alike" in kept.why
+    kept, weights = between(truth, probe, probe + 1.5 * np.eye(2)[truth])
+    assert kept.model == weights == "tuned" and kept.gain["value"] > kept.gain["error"]
+
+
 def test_a_gain_of_weighed_pictures_is_that_of_as_many_copies():
     from toolkit.evaluation import comparison
 

@@ -160,9 +160,10 @@ def choose(chosen, case, task, net, logits, tuned, plan):
     """The tuned model where validation says it beats the probe, else the probe, put back into `net`.
 
     Both are calibrated on the validation pictures first. The tuned one must lower their log-loss by more than one
-    standard error of the paired difference (Breiman et al. 1984, the rule that prefers the simpler model). Classes
-    weigh as they did in training: by the plain loss a model that only gives less to rare ones would seem better. Where
-    too few pictures are independent for such an error, nothing is proven.
+    standard error of the paired difference (Breiman et al. 1984, the rule that prefers the simpler model), with classes
+    weighed as in training and with every picture counting alike: by the one it may seem better for a few pictures of a
+    rare class, by the other for giving less to such a class. The less sure of the two is told. Where too few pictures
+    are independent for an error, nothing is proven.
     """
     from toolkit.evaluation import calibration, comparison
     from toolkit.training import stages
@@ -174,17 +175,24 @@ def choose(chosen, case, task, net, logits, tuned, plan):
     rows, truth = case.rows["validation"], case.truth("validation")
     probabilities = [calibration.softmax(logits[name][rows], calibration.temperature(logits[name][rows], truth))
                      for name in ("tuned", "probe")]
-    gain = comparison.gain(truth, *probabilities, case.groups("validation"), weights(chosen, case, task, "validation"))
-    if gain["error"] is not None and gain["value"] > gain["error"]:
+    gain, how = min(((comparison.gain(truth, *probabilities, case.groups("validation"), counted), how)
+                     for how, counted in (("weighed as in training", weights(chosen, case, task, "validation")),
+                                          ("every picture counting alike", None))), key=lambda told: surety(told[0]))
+    if surety(gain) > 1:
         return Kept(tuned.stage, "tuned", f"The model tuned down to {tuned.stage} is kept: its validation log-loss, "
-                    f"weighed as in training, is {gain['value']:.3f} below the probe's, more than one standard error "
+                    f"{how}, is {gain['value']:.3f} below the probe's, more than one standard error "
                     f"({gain['error']:.3f}).", gain)
     stages.restore(net.model, tuned.began)
     doubt = (f"too few validation pictures are independent to tell that from chance ({gain['reason']})."
              if gain["error"] is None else
              f"less than one standard error ({gain['error']:.3f}) below the probe's is no proof.")
     return Kept("probe", "probe", f"The probe is kept: tuning down to {tuned.stage} changed the validation log-loss, "
-                f"weighed as in training, by {-gain['value']:+.3f}; {doubt}", gain)
+                f"{how}, by {-gain['value']:+.3f}; {doubt}", gain)
+
+
+def surety(gain):
+    """How many standard errors a comparison.gain is above zero."""
+    return 0.0 if gain["error"] is None else gain["value"] / max(gain["error"], 1e-12)
 
 
 def at_hand(chosen, say):
