@@ -26,6 +26,11 @@ def opened(net, features):
     return opener
 
 
+def every(maps):
+    """All views that are kept."""
+    return [maps.view(number) for number in range(maps.views)]
+
+
 @pytest.fixture
 def wanted(net):
     return net.model.predict(PIXELS.astype("float32"), verbose=0)
@@ -42,7 +47,7 @@ def test_a_suffix_on_kept_maps_is_the_whole_network(net, opened, wanted, stage):
     suffix = executor.Keras(keras.Model(tensors, net.model.get_layer("head").output))
     assert executor.collect(suffix, 21, lambda rows: [part[rows] for part in exact]) == pytest.approx(wanted, abs=1e-6)
     with opened(stage, 1, policy="none") as inputs:
-        assert isinstance(inputs, views.Maps) and inputs.fit[0].dtype == np.float16
+        assert isinstance(inputs, views.Maps) and inputs.view(0).dtype == np.float16
         assert inputs.held(inputs.model) == pytest.approx(wanted[HELD], abs=5e-3)
         for rows, arrays in inputs.train(TRAIN[::-1], 0, 4):
             assert np.asarray(inputs.model.predict_on_batch(arrays)) == pytest.approx(wanted[TRAIN[rows]], abs=5e-3)
@@ -99,7 +104,7 @@ def test_the_maps_of_one_round_make_room_for_the_next_and_what_it_measured_itsel
         source = views.source(net.model, seen, net.stages, TRAIN, HELD, 3, room)
         for stage in ("layer2", "layer1"):
             with source(stage) as inputs:
-                assert isinstance(inputs, views.Maps) and all(view.shelf.shared for view in inputs.fit)
+                assert isinstance(inputs, views.Maps) and all(view.shelf.shared for view in every(inputs))
         assert all(views.logits(net.model, seen, net.stages, stage, HELD) is not None for stage in each)
         assert not seen.store.scratch.exists()
         assert sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.shard")) <= other + room
@@ -128,7 +133,7 @@ def test_an_epoch_reads_its_view_in_the_given_order(net, opened):
     prefix = executor.Keras(keras.Model(net.model.input, views.boundary(net.model, net.stages, "head")))
     order = np.random.default_rng(0).permutation(15)
     with opened("head", 3, dtype="float32") as inputs:
-        assert inputs.steps(4) == 3 and inputs.steps(64) == 1 and len(inputs.fit) == 3
+        assert inputs.steps(4) == 3 and inputs.steps(64) == 1 and inputs.views == 3
         for epoch in range(7):
             batches = list(inputs.train(order, epoch, 4))
             assert np.array_equal(np.concatenate([rows for rows, _ in batches]), order[:12])
@@ -148,7 +153,7 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
         assert each == 15 * (2 * sum(int(np.prod(tensor.shape[1:])) for tensor in tensors) + shards.HEADER_BYTES)
     for limit, kept in ((PLENTY, 4), (beside + 4 * each, 4), (beside + 4 * each - 1, 3), (beside + each, 1)):
         with opened("layer2", 4, limit) as inputs:
-            assert isinstance(inputs, views.Maps) and len(inputs.fit) == inputs.views == kept
+            assert isinstance(inputs, views.Maps) and inputs.views == kept
             said = inputs.seen.store.said
             assert [f"{kept} of 4 views" in line for line in said] == [True] * (kept < 4)
             assert any("not varied; --cache-views 0 varies them" in line for line in said) == (kept == 1)
@@ -158,7 +163,7 @@ def test_as_many_views_are_kept_as_the_limit_holds(net, opened):
     with opened("layer2", 1, beside + each - 1, policy="none") as inputs:
         assert isinstance(inputs, views.Pictures) and not any("varied" in line for line in inputs.seen.store.said)
     with opened("layer2", 4, beside + 3 * each, dtype="float32") as inputs:
-        assert len(inputs.fit) == 1
+        assert inputs.views == 1
 
 
 @pytest.mark.parametrize("kept", [1, 0])
@@ -173,11 +178,14 @@ def test_an_epoch_is_measured_in_the_precision_of_training_and_the_head_in_32_bi
     assert {layer.compute_dtype for layer in net.model.layers} == {"float32"}
 
 
-def test_progress_counts_the_pictures_of_all_views_and_those_that_measure(opened):
+def test_a_view_is_computed_when_an_epoch_first_reads_it(opened):
     told = []
-    with opened("layer2", 2, step=lambda *how: told.append(how)):
-        pass
-    assert told == [(6, 36, views.KEEPING), (21, 36, views.KEEPING), (36, 36, views.KEEPING)]
+    with opened("layer2", 2, step=lambda *how: told.append(how)) as inputs:
+        assert told == [(6, 6, views.KEEPING)]
+        for epoch, known in ((0, [0]), (1, [0, 1]), (2, [0, 1]), (3, [0, 1])):
+            batches = inputs.train(np.arange(15), epoch, 4)
+            assert list(inputs.fit) == known and told[1:] == [(15, 15, views.KEEPING)] * len(known)
+            assert len(list(batches)) == 3
 
 
 def test_pictures_are_measured_with_a_safe_point_each_batch_and_after_an_epoch_in_any_case(opened):
@@ -203,14 +211,14 @@ def test_a_step_that_raises_stops_before_validation_is_seen(opened, kept):
 
 def test_a_view_of_a_picture_does_not_depend_on_the_others(net, opened):
     with opened("layer2", 3, policy="strong") as inputs:
-        whole = [[part.copy() for part in view.read(np.arange(15))] for view in inputs.fit]
+        whole = [[part.copy() for part in view.read(np.arange(15))] for view in every(inputs)]
     few = TRAIN[[11, 4, 7]]
     with opened("layer2", 3, policy="strong", train=few) as inputs:
         assert sum(inputs.seen.counted) == 0
     for part in (few, few[::-1]):  # and by runs that share nothing
         with opened("layer2", 3, policy="strong", train=part, share=0) as inputs:
-            for view, every in zip(inputs.fit, whole):
-                for one, other in zip(view.read(np.arange(3)), every):
+            for view, others in zip(every(inputs), whole):
+                for one, other in zip(view.read(np.arange(3)), others):
                     assert np.array_equal(one, other[part])
 
 

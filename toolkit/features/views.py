@@ -13,29 +13,31 @@ KEEPING, MEASURING = "keeping augmented views", "looking at the validation pictu
 
 
 class Maps:
-    """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order."""
+    """Maps at a boundary, computed once for each view; epoch e reads view e mod views, in a new order.
+
+    A view is computed when an epoch first reads it: tuning that ends early never wants the others.
+    """
 
     def __init__(self, model, frozen, tensors, train, held, views, step, judge):
-        self.model, self.views, total = model, views, len(held) + views * len(train)
-        self.judge, self.compute = judge, None
+        self.model, self.frozen, self.tensors, self.rows, self.views = model, frozen, tensors, train, views
+        self.step = step and (lambda done, of: step(done, of, KEEPING))
+        self.judge, self.compute, self.fit = judge, None, {}
+        self.check = frozen.checks[names_of(tensors)] = frozen.maps(tensors, held, 0, self.step)
 
-        def after(before):
-            return (lambda done, of: step(before + done, total, KEEPING)) if step else None
-
-        self.check = frozen.checks[names_of(tensors)] = frozen.maps(tensors, held, 0, after(0))
-        self.fit = []
-        for view in range(views):
-            self.fit.append(frozen.maps(tensors, train, view, after(len(held) + view * len(train))))
+    def view(self, number):
+        """Rows of the training pictures in a view."""
+        if number not in self.fit:
+            self.fit[number] = self.frozen.maps(self.tensors, self.rows, number, self.step)
+        return self.fit[number]
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
-        return max(1, len(self.fit[0]) // batch_size)
+        return max(1, len(self.rows) // batch_size)
 
     def train(self, order, epoch, batch_size):
         """(rows, inputs) of each step of an epoch."""
-        view = self.fit[epoch % len(self.fit)]
-        for rows in batches_of(order, batch_size):
-            yield rows, one_or_list(view.read(rows))
+        view = self.view(epoch % self.views)  # at once, not when the first step is asked for
+        return ((rows, one_or_list(view.read(rows))) for rows in batches_of(order, batch_size))
 
     def held(self, model):
         """Logits of the held-out pictures."""
@@ -45,7 +47,7 @@ class Maps:
 
     def close(self):
         """Let the maps of training pictures make room for the next stage's."""
-        for view in self.fit:
+        for view in self.fit.values():
             view.shelf.store.let_go(view.shelf)
 
 

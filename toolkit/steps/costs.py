@@ -179,12 +179,12 @@ def tuned(plan, paces, net, counts, known, stage, epochs):
     measured = net.everything - net.below[paces.stage]
     below, above = net.below[stage], net.everything - net.below[stage]
     views = kept_views(plan, net, counts, stage)
-    maps = missing_maps(views, counts, known)
+    maps = missing_maps(min(views, epochs), counts, known)  # a view is computed when an epoch first reads it
     each = paces.map * below / net.below[paces.stage] if paces.map else paces.frozen * below / net.everything
     computed = maps - passed_maps(maps, paces, counts, known, stage)
     seconds = paces.step_first + (paces.first if computed else 0.0) + computed * each
     seconds += maps * net.map_bytes[stage] * paces.write
-    seconds += (1 - known.maps) * max(0, views - 1) * counts.train * paces.vary
+    seconds += (1 - known.maps) * max(0, min(views, epochs) - 1) * counts.train * paces.vary
     step = paces.step / measured * (above + (0 if views else below / 3))  # backward costs twice what forward does
     fresh = 0.0 if views else plan.batch_size * paces.vary  # made while the step before runs
     check = paces.held * batches(counts.validation) * (above if views else net.everything) / measured

@@ -31,7 +31,8 @@ def fit(model, step, state, epochs, patience, batches, validate, done=None, tick
     """Train `model` by `step` (see training.step) from `state` on to `epochs`; ends early after `patience` epochs
     without a better loss.
 
-    batches(epoch): (inputs, targets, sample weights) of each step, in order; runs in a thread beside the steps.
+    batches(epoch): a generator of (inputs, targets, sample weights) of each step, in order, that runs in a thread
+    beside the steps; what the call itself does is done before the first of them.
     validate(): dict with "validation_loss". done(state): after each epoch. tick(step of the epoch, loss of the step
     before it or nan): after each step, may raise to stop between two steps. out_of_time(): why training should end
     after the step, or nothing. Raises DivergedError where a loss is not finite; `state.best` then still holds the best

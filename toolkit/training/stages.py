@@ -136,8 +136,8 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
 
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
-        for rows, arrays in inputs.train(order, epoch, plan.batch_size):
-            yield arrays, targets[rows], weights[rows]
+        entering = inputs.train(order, epoch, plan.batch_size)
+        return ((arrays, targets[rows], weights[rows]) for rows, arrays in entering)
 
     def stepped(at, value):
         first.note(step)
