@@ -33,17 +33,17 @@ class Frozen:
         self.view, self.varied, self.computes = view, varied, {}
         self.spent = [0.0, 0]  # seconds and pictures that had to be computed
         self.checks = {}  # maps that training measured itself by, see features.views
-        pooled, self.beside = [model.get_layer("pooled").output], None
+        pooled, self.beside = [model.get_layer("pooled").output], None  # (shelf, mask (n,) of pictures) of maps
         self.whole = [*pooled, *passed]  # what a pass over the pictures themselves gives
         if passed and not self.computing(self.whole)[0].gives_passed:
             self.whole, self.computes = pooled, {}
         self.pooled = self.rows("pooled", pooled, np.arange(len(pictures)), 0)
         if len(self.whole) > 1 and len(wanted) and store.fits(self.bytes(passed, len(wanted))):
-            self.beside = self.rows("maps", passed, wanted, 0)  # of the same pass
+            self.beside = self.rows("maps", passed, wanted, 0).shelf, np.isin(np.arange(len(pictures)), wanted)
         self.pooled.fill(step)
         if self.beside:
-            self.beside.shelf.flush()
-            store.let_go(self.beside.shelf)
+            self.beside[0].flush()
+            store.let_go(self.beside[0])
             self.beside = None
 
     def maps(self, tensors, rows, view, step=None):
@@ -67,8 +67,8 @@ class Frozen:
             pixels = self.view(view, chosen) if view else self.pictures[chosen]
             others = [place for place in range(len(whole)) if place not in places] if self.beside else []
             found = self.outputs(compute, pixels, [*places, *others])
-            if others:
-                self.beside.take(self.pictures.keys[chosen], found[len(places):])
+            if others and (also := self.beside[1][chosen]).any():
+                self.beside[0].put(self.pictures.keys[chosen[also]], [array[also] for array in found[len(places):]])
             return found[:len(places)]
 
         size = getattr(compute, "batch", executor.BATCH)

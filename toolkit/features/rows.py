@@ -49,12 +49,6 @@ class Rows:
         """Compute rows and keep them."""
         self.shelf.put(self.keys[numbers], self.make(numbers))
 
-    def take(self, keys, arrays):
-        """Keep rows that came of another computation, as far as they are wanted."""
-        wanted = np.isin(keys, self.keys)
-        if wanted.any():
-            self.shelf.put(keys[wanted], [array[wanted] for array in arrays])
-
     def fill(self, step=None, batch=None):
         """Compute all that the shelf lacks, `batch` rows at a time; step(done, of) counts all rows."""
         seen, batch = set(), batch or self.batch
