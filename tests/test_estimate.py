@@ -14,7 +14,7 @@ from toolkit.features import shards
 from toolkit.pixels import decode
 from toolkit.steps import trial
 
-KNOWN = ("pictures", "pooled", "maps", "looks", "near")
+KNOWN = ("pictures", "pooled", "maps", "looks", "near", "views")
 TINY = ("--backbone", "cifar_resnet20", "--size", 32, "--batch-size", 4)
 
 

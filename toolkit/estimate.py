@@ -52,7 +52,8 @@ def work(plans, samples, listing, store, step):
     paces = costs.Paces(chosen.size, start, start * (1 - lighter), listing, **taken, **tried.taken)
     memory = tried.memory | {"frozen": tried.memory["frozen"] - lighter * loaded}
     keys, seen = case.samples.rows["sha256"], ("pictures", "pooled", "maps", "looks")
-    known = costs.Known(*(store.known(kind, keys) for kind in seen), near=float(bool(store.held.get("near"))))
+    known = costs.Known(*(store.known(kind, keys) for kind in seen), float(bool(store.held.get("near"))),
+                        store.known("views", keys))
     net = trial.sizes(tried.net, chosen.cache_dtype)
 
     def cost(name, one):
@@ -71,11 +72,12 @@ def known_to(one, plan, chosen, learning, known, counts):
 
     if one.size != chosen.size:
         return costs.Known()
-    if not learning or one.augment != chosen.augment:
-        return known._replace(maps=0.0)
-    mapped = counts.train + (counts.validation if learning.views == 1 else 0)  # no others have any
-    share = min(1.0, known.maps * counts.pictures / max(1, mapped))
-    return known._replace(maps=share * min(1.0, learning.views / max(1, plan.views)))
+    if not learning:
+        return known._replace(maps=0.0, views=0.0)
+    first = min(1.0, known.maps * counts.pictures / max(1, counts.train + counts.validation))  # no others have any
+    further = min(1.0, known.views * counts.pictures / max(1, counts.train))
+    further *= min(1.0, learning.views / max(1, plan.views))
+    return known._replace(maps=first, views=further if one.augment == chosen.augment else 0.0)
 
 
 def counted(samples, chosen):

@@ -70,7 +70,8 @@ def test_a_second_run_computes_nothing_and_more_pictures_only_those(net, feature
 @needs_openvino
 def test_maps_that_features_are_computed_by_way_of_are_kept_with_them(net, features, tmp_path):
     tensors, wanted, found = views.boundary(net.model, net.stages, "layer2"), EVERY[::2], []
-    for limit, ahead, counted in ((10**9, wanted, [16, 5]), (0, wanted, [16, 5, 11]), (10**9, (), [16, 5, 11])):
+    for limit, ahead, counted in ((10**9, [wanted[:4], wanted[4:]], [16, 5]), (0, [wanted], [16, 5, 11]),
+                                  (10**9, (), [16, 5, 11])):
         with features(net.model, which="openvino", passed=tensors, wanted=ahead, limit=limit) as seen:
             found.append([seen.pooled[:], *seen.maps(tensors, wanted, 0).read(np.arange(11))])
             assert seen.counted == counted
@@ -85,7 +86,7 @@ def test_what_keras_passes_is_computed_for_itself(net, features):
     tensors = views.boundary(net.model, net.stages, "layer2")
     with features(net.model) as seen:
         names = shelves(seen, net)
-    with features(net.model, passed=tensors, wanted=EVERY) as seen:
+    with features(net.model, passed=tensors, wanted=[EVERY]) as seen:
         assert seen.counted == [] and shelves(seen, net) == names
         seen.maps(tensors, EVERY, 0)
         assert seen.counted == [16, 5]

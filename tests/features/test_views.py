@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests import tiny
 from tests.features.conftest import NUMBERS, PIXELS
+from tests.features.test_frozen import every_executor
 
 from toolkit.features import executor, shards, views
 
@@ -92,14 +93,17 @@ def test_a_later_sitting_reads_the_maps_of_an_earlier_one_and_writes_none(net, f
     assert sitting(False) is None and not list((tmp_path / "store").glob("maps-*/*.shard"))
 
 
-def test_the_maps_of_one_round_make_room_for_the_next_and_what_it_measured_itself_by_stays(net, features, tmp_path):
+@every_executor
+def test_the_maps_of_one_round_make_room_for_the_next_and_what_it_measured_itself_by_stays(net, features, tmp_path,
+                                                                                           which):
     count, each = len(HELD), {}
-    with features(net.model) as seen:
+    ahead = {"which": which, "passed": views.boundary(net.model, net.stages, "layer2")}
+    with features(net.model, **ahead) as seen:
         for stage in ("layer1", "layer2"):
             each[stage] = seen.bytes(views.boundary(net.model, net.stages, stage), 1)
         other = seen.store.claimed()
     room = len(TRAIN) * each["layer1"] + count * (each["layer1"] + each["layer2"])
-    with features(net.model, limit=other + room) as seen:
+    with features(net.model, limit=other + room, wanted=[TRAIN, HELD], **ahead) as seen:
         assert seen.store.room(0) == room
         source = views.source(net.model, seen, net.stages, TRAIN, HELD, 3, room)
         for stage in ("layer2", "layer1"):
@@ -108,7 +112,7 @@ def test_the_maps_of_one_round_make_room_for_the_next_and_what_it_measured_itsel
         assert all(views.logits(net.model, seen, net.stages, stage, HELD) is not None for stage in each)
         assert not seen.store.scratch.exists()
         assert sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.shard")) <= other + room
-    with features(net.model, limit=other + room - 1) as seen:
+    with features(net.model, limit=other + room - 1, **ahead) as seen:
         with views.source(net.model, seen, net.stages, TRAIN, HELD, 3, room - 1)("layer1") as inputs:
             assert isinstance(inputs, views.Pictures)
 
@@ -181,10 +185,10 @@ def test_an_epoch_is_measured_in_the_precision_of_training_and_the_head_in_32_bi
 def test_a_view_is_computed_when_an_epoch_first_reads_it(opened):
     told = []
     with opened("layer2", 2, step=lambda *how: told.append(how)) as inputs:
-        assert told == [(6, 6, views.KEEPING)]
-        for epoch, known in ((0, [0]), (1, [0, 1]), (2, [0, 1]), (3, [0, 1])):
+        assert told == [(6, 6, views.MEASURING)]
+        for epoch, computed in ((0, 1), (1, 2), (2, 2), (3, 2)):
             batches = inputs.train(np.arange(15), epoch, 4)
-            assert list(inputs.fit) == known and told[1:] == [(15, 15, views.KEEPING)] * len(known)
+            assert told[1:] == [(15, 15, views.KEEPING)] * computed
             assert len(list(batches)) == 3
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from toolkit import options
+from toolkit.features import views
 from toolkit.steps import tuning
 from toolkit.training.stages import Plan
 
@@ -53,9 +54,9 @@ def test_it_is_said_how_pictures_are_varied(changes, words):
     assert tuning.intention(replace(PLAN, **changes)).endswith(words)
 
 
-@pytest.mark.parametrize("resumed, heeded", [(False, 1), (True, 2)])
-def test_D7_a_limit_waits_for_the_round_that_is_gone_on_with_and_for_no_other(tmp_path, monkeypatch, resumed, heeded):
-    from toolkit.features import views
+@pytest.mark.parametrize("resumed, what, heeded", [(False, views.MEASURING, 1), (True, views.MEASURING, 2),
+                                                   (True, views.KEEPING, 1)])
+def test_D7_a_limit_waits_until_the_round_that_is_gone_on_with_is_read(tmp_path, monkeypatch, resumed, what, heeded):
     from toolkit.training import stages
 
     between, rounds = [], []
@@ -70,7 +71,7 @@ def test_D7_a_limit_waits_for_the_round_that_is_gone_on_with_and_for_no_other(tm
     def tune(model, layers, source, *given):
         for stage in ("layer4", "layer3"):
             source(stage)
-            between[0](1, 2, views.KEEPING)
+            between[0](1, 2, what)
 
     monkeypatch.setattr(stages, "tune", tune)
     case = SimpleNamespace(rows={"train": [], "validation": []}, truth=lambda part: [], classes=())

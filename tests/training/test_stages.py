@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests import tiny
 
-from toolkit.errors import DivergedError, UntrustedError
+from toolkit.errors import DivergedError, Stopped, UntrustedError
 from toolkit.training import checkpoints, thaw
 from toolkit.training.stages import Plan, Tuned, tune
 
@@ -294,6 +294,24 @@ def test_E1_tuning_that_a_limit_has_ended_is_not_gone_on_with(tmp_path, steps):
     whole = Case().tune(LONG, checkpoint=file, out_of_time=lambda: next(left, "time budget spent"))
     again = Case().tune(LONG, checkpoint=file, resume=True, out_of_time=lambda: None)
     assert again.tuned.stopped == whole.tuned.stopped == "time budget spent"
+    assert again.tuned.history == whole.tuned.history and again.tuned.stage == whole.tuned.stage
+    assert equal(tiny.values(again.model), tiny.values(whole.model))
+
+
+def test_E1_tuning_that_ended_while_a_view_was_computed_is_not_gone_on_with(tmp_path):
+    whole, file = Case(), tmp_path / "last.npz"
+    train = whole.inputs.train
+
+    def limited(order, epoch, batch_size):
+        if epoch == 1:
+            raise Stopped("time budget spent")
+        return train(order, epoch, batch_size)
+
+    whole.inputs.train = limited
+    with pytest.raises(Stopped):
+        whole.tune(LONG, checkpoint=file)
+    again = Case().tune(LONG, checkpoint=file, resume=True)
+    assert again.tuned.stopped == "time budget spent" and len(again.tuned.history) == 1
     assert again.tuned.history == whole.tuned.history and again.tuned.stage == whole.tuned.stage
     assert equal(tiny.values(again.model), tiny.values(whole.model))
 

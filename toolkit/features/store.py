@@ -87,7 +87,10 @@ class Store:
         return shelf
 
     def claimed(self, more=None):
-        """Bytes of the shared folder that this run's archives take, and its shelves, or will take; `more` as there."""
+        """Bytes of the shared folder that this run's archives take, and its shelves, or will take.
+
+        more: as in shelves.claimed.
+        """
         return claimed(self.shelves, more) + sum(map(self.size, self.archives() & KEPT.keys()))
 
     def archives(self):

@@ -19,16 +19,15 @@ class Maps:
     """
 
     def __init__(self, model, frozen, tensors, train, held, views, step, judge):
-        self.model, self.frozen, self.tensors, self.rows, self.views = model, frozen, tensors, train, views
+        self.model, self.rows, self.views, self.judge, self.compute = model, train, views, judge, None
         self.step = step and (lambda done, of: step(done, of, KEEPING))
-        self.judge, self.compute, self.fit = judge, None, {}
-        self.check = frozen.checks[names_of(tensors)] = frozen.maps(tensors, held, 0, self.step)
+        self.check = frozen.checks[names_of(tensors)] = frozen.maps(
+            tensors, held, 0, step and (lambda done, of: step(done, of, MEASURING)))
+        self.fit = [frozen.rows("maps", tensors, train, number) for number in range(views)]  # so that they stay
 
     def view(self, number):
-        """Rows of the training pictures in a view."""
-        if number not in self.fit:
-            self.fit[number] = self.frozen.maps(self.tensors, self.rows, number, self.step)
-        return self.fit[number]
+        """Rows of the training pictures in a view, all computed."""
+        return self.fit[number].fill(self.step)
 
     def steps(self, batch_size):
         """Steps an epoch; pictures that do not fill a last batch sit an epoch out."""
@@ -47,7 +46,7 @@ class Maps:
 
     def close(self):
         """Let the maps of training pictures make room for the next stage's."""
-        for view in self.fit.values():
+        for view in self.fit:
             view.shelf.store.let_go(view.shelf)
 
 

@@ -38,7 +38,7 @@ class Paces:
     other: float = 0.0          # more for each that there is
     lay: float = 0.0            # laying one upon the other
     alike: float = 0.0          # share, 0..1, of the others that are like a picture
-    passed: bool = False        # maps of the first view come with the features, for nothing
+    passed: bool = False        # maps of the pictures themselves come with the features, for nothing
     stage: str | None = None    # where training was tried
     map: float = 0.0            # a map that enters it, packed for the store; 0 where pictures enter
     step_first: float = 0.0     # compiling a step
@@ -71,13 +71,15 @@ class Counts(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Shares, 0..1, of what the store has already: decoded pictures, pooled features, maps, looks, near duplicates."""
+    """Shares, 0..1, of what the store has already: decoded pictures, pooled features, maps of the pictures themselves,
+    looks, near duplicates, and maps of further views."""
 
     pictures: float = 0.0
     pooled: float = 0.0
     maps: float = 0.0
     looks: float = 0.0
     near: float = 0.0
+    views: float = 0.0
 
 
 class Plan(NamedTuple):
@@ -179,12 +181,12 @@ def tuned(plan, paces, net, counts, known, stage, epochs):
     measured = net.everything - net.below[paces.stage]
     below, above = net.below[stage], net.everything - net.below[stage]
     views = kept_views(plan, net, counts, stage)
-    maps = missing_maps(min(views, epochs), counts, known)  # a view is computed when an epoch first reads it
+    first, further = missing_maps(min(views, epochs), counts, known)  # a view is computed when an epoch first reads it
     each = paces.map * below / net.below[paces.stage] if paces.map else paces.frozen * below / net.everything
-    computed = maps - passed_maps(maps, paces, counts, known, stage)
-    seconds = paces.step_first + (paces.first if computed else 0.0) + computed * each
-    seconds += maps * net.map_bytes[stage] * paces.write
-    seconds += (1 - known.maps) * max(0, min(views, epochs) - 1) * counts.train * paces.vary
+    whole = paces.passed and stage == paces.stage  # is run for the first view, unless that came with the features
+    alone = first * (known.pooled if whole else 1.0)
+    seconds = paces.step_first + (paces.first if alone + further else 0.0) + further * (each + paces.vary)
+    seconds += alone * (paces.frozen if whole else each) + (first + further) * net.map_bytes[stage] * paces.write
     step = paces.step / measured * (above + (0 if views else below / 3))  # backward costs twice what forward does
     fresh = 0.0 if views else plan.batch_size * paces.vary  # made while the step before runs
     check = paces.held * batches(counts.validation) * (above if views else net.everything) / measured
@@ -201,14 +203,11 @@ def kept_views(plan, net, counts, stage):
 
 
 def missing_maps(views, counts, known):
-    """Maps of a round that are to be computed; none where pictures themselves enter it."""
-    return (1 - known.maps) * (views * counts.train + counts.validation) if views else 0.0
-
-
-def passed_maps(maps, paces, counts, known, stage):
-    """Maps of a round, of those that are missing, that come with features which are computed anyway."""
-    first = (1 - known.maps) * (1 - known.pooled) * (counts.train + counts.validation)
-    return min(maps, first) if paces.passed and stage == paces.stage else 0.0
+    """Maps of a round that are to be computed, (of the pictures themselves, of further views); none where pictures
+    themselves enter it."""
+    if not views:
+        return 0.0, 0.0
+    return (1 - known.maps) * (counts.train + counts.validation), (1 - known.views) * (views - 1) * counts.train
 
 
 def checkpoint(net, stage):
@@ -236,7 +235,7 @@ def disk(plan, net, counts, known):
     """Bytes that come to lie on the disk: in the store, and in the run folder while it works."""
     pictures = (1 - known.pictures) * counts.pictures * plan.channels * plan.size**2
     pooled = counts.pictures * ((1 - known.pooled) * 2 * net.features + (1 - known.looks) * SIDE**2)
-    maps = sum(missing_maps(kept_views(plan, net, counts, stage), counts, known) * net.map_bytes[stage]
+    maps = sum(sum(missing_maps(kept_views(plan, net, counts, stage), counts, known)) * net.map_bytes[stage]
                for *_, stage in plan.rounds)
     folder = 4 * max(net.parameters.values()) + PAGE + THUMBNAIL * (counts.validation + counts.test)
     return pictures + pooled + maps + folder + max((checkpoint(net, stage) for *_, stage in plan.rounds), default=0)

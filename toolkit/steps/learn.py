@@ -81,7 +81,7 @@ def features(chosen, case, net, store, run, progress):
     varied = {"augment": chosen.augment, "seed": chosen.seed, "albumentations": metadata.version("albumentations")}
     upper, tuned = list(net.stages)[-2], rounds(chosen, case, net)  # below the head
     first = tuned and tuned[0][-1] == upper and chosen.cache_views != 0  # what enters it will be read
-    wanted = np.concatenate([case.rows["train"], case.rows["validation"]]) if first else ()
+    wanted = [case.rows["train"], case.rows["validation"]] if first else ()
     return frozen.Frozen(net.model, case.pixels, store, build, view, varied, chosen.cache_dtype, step,
                          views.boundary(net.model, net.stages, upper) or (), wanted)
 
@@ -175,9 +175,10 @@ def choose(chosen, case, task, net, logits, tuned, plan):
     rows, truth = case.rows["validation"], case.truth("validation")
     probabilities = [calibration.softmax(logits[name][rows], calibration.temperature(logits[name][rows], truth))
                      for name in ("tuned", "probe")]
-    gain, how = min(((comparison.gain(truth, *probabilities, case.groups("validation"), counted), how)
-                     for how, counted in (("weighed as in training", weights(chosen, case, task, "validation")),
-                                          ("every picture counting alike", None))), key=lambda told: surety(told[0]))
+    ways = {"weighed as in training": weights(chosen, case, task, "validation"), "every picture counting alike": None}
+    gains = {how: comparison.gain(truth, *probabilities, case.groups("validation"), way) for how, way in ways.items()}
+    how = min(gains, key=lambda how: surety(gains[how]))
+    gain = gains[how] | {"weighed": ways[how] is not None}
     if surety(gain) > 1:
         return Kept(tuned.stage, "tuned", f"The model tuned down to {tuned.stage} is kept: its validation log-loss, "
                     f"{how}, is {gain['value']:.3f} below the probe's, more than one standard error "

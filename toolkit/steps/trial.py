@@ -145,14 +145,14 @@ def network(chosen, case, store, run, progress):
 
     seconds, net = timed(lambda: learn.network(chosen, case, task, run))
     seen = learn.features(chosen, case, net, store, run, progress)
-    compute, _ = seen.computing(seen.whole)
+    compute = seen.computing(seen.whole)
     pixels = np.asarray(case.pixels[np.arange(compute.batch) % len(case.pixels)])
     first, frozen = paced(compute, pixels, progress.first)
     translated, exact = timed(lambda: seen.build(net.model, "float32"))
     exact_first, exact = paced(exact, pixels)
     return Trial(case, net, seen, {"network": seconds, "first": first, "frozen": frozen,
                                    "exact_first": translated + exact_first, "exact": exact,
-                                   "passed": compute.gives_passed},
+                                   "passed": compute.gives_passed and store.shared},
                  {"frozen": peak(), "tuned": peak()})
 
 
@@ -175,12 +175,11 @@ def training(chosen, trial, plan, store):
     net, rows, thawed = trial.net, np.arange(min(BATCH, len(trial.case.pixels))), plan.rounds[0]
     tensors, logits = views.boundary(net.model, net.stages, thawed[-1]), net.model.get_layer("head").output
     part = keras.Model(net.model.input if tensors is None else tensors, logits)
-    if tensors is not None and plan.views > 1:
-        store.held.pop("maps", None)
-        trial.seen.rows("maps", tensors, rows, 1)  # what the store has of it counts, rather than of the first view
     entering = trial.case.pixels if tensors is None else trial.seen.maps(tensors, rows, 0)
     if tensors is not None:
-        trial.taken["map"] = timed(lambda: packed(trial.seen, tensors, rows))[0] / len(rows)
+        if plan.views > 1:  # opened, to see what the store has of it
+            store.held["views"] = frozenset(trial.seen.rows("maps", tensors, rows, 1).shelf.places)
+        trial.taken["map"] = least(lambda: packed(trial.seen, tensors, rows)) / len(rows)
     stages.may_move(net.model, net.stages, thawed, plan.batch_statistics)
     rates = thaw.rates(thawed, plan.learning_rate, plan.layer_decay, plan.rates)
     _, step = stages.compiled(part, net.stages, rates, task.loss(chosen.label_smoothing), 100, plan)
@@ -209,7 +208,7 @@ def packed(seen, tensors, rows):
     """Compute maps as those of a further view are computed and packed for the store; they are not kept."""
     from toolkit.features import shards
 
-    arrays = seen.outputs(seen.computing(tensors)[0], seen.pictures[rows], range(len(tensors)))
+    arrays = seen.outputs(seen.computing(tensors), seen.pictures[rows], range(len(tensors)))
     for row in range(len(rows)):
         shards.packed(arrays, row, shards.dtype_of(seen.dtype))
 

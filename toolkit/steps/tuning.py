@@ -65,7 +65,7 @@ def tune(chosen, case, task, net, seen, plan, run, progress, began):
         step(place[0], total, f"epoch {epoch + 1} of at most {plan.epochs}")
 
     def between(done, of, what, may_end=True):
-        gone_on_with = again and opened == 1  # a round that has a best of its own
+        gone_on_with = again and opened == 1 and what == views.MEASURING  # its best is read once that is done
         if may_end and not gone_on_with and (reason := late()):
             raise Stopped(reason)
         step(place[0], total, f"{what}, {done} of {of}")

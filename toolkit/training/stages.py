@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from toolkit.errors import Stopped
 from toolkit.training import checkpoints, flow, loop, optimizers, thaw
 from toolkit.training import step as steps
 
@@ -45,7 +46,7 @@ class Tuned:
     loss_before: float | None = None        # validation, of the weights it began with
     history: list = field(default_factory=list)
     first_steps: dict = field(default_factory=dict)   # round -> {stage: largest change of a weight in step one}
-    views: dict = field(default_factory=dict)         # stage -> views that its round kept of a picture; 0: fresh ones
+    views: dict = field(default_factory=dict)         # stage -> views of a picture that its round kept; 0: fresh ones
     moved: list = field(default_factory=list)         # variables that should have stood still and did not
     stopped: str | None = None              # why it ended before the plan did
     began: dict = field(default_factory=dict, repr=False)   # weights it began with, by path
@@ -136,7 +137,13 @@ def one_round(model, stages, number, thawed, inputs, state, loss, targets, weigh
 
     def batches(epoch):
         order = np.random.default_rng([plan.seed, number, epoch]).permutation(len(targets))
-        entering = inputs.train(order, epoch, plan.batch_size)
+        try:
+            entering = inputs.train(order, epoch, plan.batch_size)
+        except Stopped as stop:
+            state.ended = str(stop)
+            if checkpoint:
+                keeper.keep(*standing(model, part, optimizer, state, number, tuned, kept))
+            raise
         return ((arrays, targets[rows], weights[rows]) for rows, arrays in entering)
 
     def stepped(at, value):
