@@ -80,8 +80,9 @@ class Pictures:
 
 def judged_in(stages, precision, model):
     """What computes the logits of a `model` after an epoch: below the head in the precision that it trains in."""
-    head = {id(layer) for layer in stages["head"]}
-    return executor.Keras(model, precision, layers=[layer for layer in model.layers if id(layer) not in head])
+    from toolkit.training import thaw
+
+    return executor.Keras(model, precision, layers=thaw.below_head(model, stages))
 
 
 def batches_of(order, batch_size):

@@ -171,9 +171,7 @@ def compiled(part, stages, rates, loss, count, plan):
     optimizer = optimizers.build(plan.optimizer, variables, {v.path: rates[by_path[v.path]] / top for v in variables},
                                  top, count * plan.epochs, plan.warmup, plan.weight_decay, plan.clip_norm,
                                  plan.precision)
-    head = {id(layer) for layer in stages["head"]}  # its sums and logits stay float32
-    below = [layer for layer in part.layers if id(layer) not in head]
-    return optimizer, steps.build(part, optimizer, loss, below, plan.precision, by_path)
+    return optimizer, steps.build(part, optimizer, loss, thaw.below_head(part, stages), plan.precision, by_path)
 
 
 class Changes:

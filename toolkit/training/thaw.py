@@ -58,6 +58,12 @@ def compute_in(layers, precision, synchronized=False):
             norm.synchronized = False
 
 
+def below_head(model, stages):
+    """Layers of a model that may compute in fewer bits: the head's sums and logits stay float32."""
+    head = {id(layer) for layer in stages["head"]}
+    return [layer for layer in model.layers if id(layer) not in head]
+
+
 def stage_by_path(stages):
     """{variable path: stage} of all variables."""
     return {variable.path: stage
