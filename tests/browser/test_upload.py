@@ -98,6 +98,7 @@ def test_G5_a_model_from_elsewhere_is_brought_and_refused_in_the_words_of_the_co
     page.get_by_text("Tells apart a, b, c.").wait_for()
     model = re.search("model=([0-9a-f]{12})", page.url)[1]
     page.get_by_text("On this computer", exact=True).click()
+    harness.settled(page)  # until then the button of the other way of asking stands there too
     page.get_by_label("Path of a picture, a folder of pictures, or a zip").fill(str(tmp_path))
     page.get_by_role("button", name="Predict").click()
     page.wait_for_url("**answer=**")
