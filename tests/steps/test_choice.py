@@ -64,6 +64,7 @@ def test_giving_less_to_rare_classes_is_no_gain():
     assert kept.model == weights == "probe" and kept.gain["value"] < 0
     kept, weights = between(truth, balanced, shifted, class_weights="none")
     assert kept.model == weights == "tuned" and kept.gain["value"] > kept.gain["error"]
+    assert "every picture counting alike" in kept.why and not kept.gain["weighed"]
 
 
 def test_a_gain_on_a_rare_class_alone_is_no_proof():

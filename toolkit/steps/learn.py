@@ -175,7 +175,9 @@ def choose(chosen, case, task, net, logits, tuned, plan):
     rows, truth = case.rows["validation"], case.truth("validation")
     probabilities = [calibration.softmax(logits[name][rows], calibration.temperature(logits[name][rows], truth))
                      for name in ("tuned", "probe")]
-    ways = {"weighed as in training": weights(chosen, case, task, "validation"), "every picture counting alike": None}
+    ways = {"every picture counting alike": None}
+    if chosen.class_weights == "balanced":
+        ways = {"weighed as in training": weights(chosen, case, task, "validation"), **ways}
     gains = {how: comparison.gain(truth, *probabilities, case.groups("validation"), way) for how, way in ways.items()}
     how = min(gains, key=lambda how: surety(gains[how]))
     gain = gains[how] | {"weighed": ways[how] is not None}
