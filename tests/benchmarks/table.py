@@ -12,7 +12,9 @@ from pathlib import Path
 FIELDS = {  # field of a measurement: heading, digits, summary
     "auc": ("ROC AUC", 3, statistics.mean), "accuracy": ("accuracy", 3, statistics.mean),
     "tuned_auc": ("ROC AUC, tuned", 3, statistics.mean), "probe_auc": ("ROC AUC, probe", 3, statistics.mean),
-    "precision": ("average precision", 3, statistics.mean), "listed": ("listed", 0, statistics.mean),
+    "roc_auc": ("ROC AUC", 3, statistics.mean), "balanced_accuracy": ("balanced accuracy", 3, statistics.mean),
+    "alone_roc_auc": ("ROC AUC without copies", 3, statistics.mean),
+    "average_precision": ("average precision", 3, statistics.mean), "listed": ("listed", 0, statistics.mean),
     "expected": ("of them expected wrong", 0, statistics.mean), "wrong": ("are wrong", 0, statistics.mean),
     "scored_cpu": ("CPU s to its test scores", 1, statistics.median), "cpu": ("CPU s", 1, statistics.median),
     "wall": ("s", 1, statistics.median),
