@@ -40,22 +40,23 @@ class Clock:
                 f"{prefix}wall": round(time.perf_counter() - self.wall, 3)}
 
 
-def command(arguments, mark=None, **environment):
+def command(arguments, marks=None, **environment):
     """Run a command -> (its standard output, {"cpu", "wall" in seconds, "rss_mb": its own peak memory}).
 
-    mark: what the first line holds by which "scored_cpu", the CPU seconds of the process until then, is read off the
-    system (Linux). Raises RuntimeError with the end of what it said where its exit code is not 0.
+    marks: {field: what the first line holds by which the CPU seconds of the process until then are read off the system
+    (Linux)}. Raises RuntimeError with the end of what it said where its exit code is not 0.
     """
     known = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "NO_ALBUMENTATIONS_UPDATE": "1",
              "TOOLKIT_QUEUE": QUEUE.name}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began, marked = time.perf_counter(), {}
-        process = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE if mark else out, stderr=err,
+        process = subprocess.Popen([str(a) for a in arguments], stdout=subprocess.PIPE if marks else out, stderr=err,
                                    env=known | environment, text=True)
         try:
-            for line in process.stdout if mark else ():
-                if mark in line and not marked:
-                    marked["scored_cpu"] = spent(process.pid)
+            for line in process.stdout if marks else ():
+                for field, words in marks.items():
+                    if words in line and field not in marked:
+                        marked[field] = spent(process.pid)
                 out.write(line)
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:

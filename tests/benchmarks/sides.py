@@ -15,6 +15,8 @@ SETS = {  # name: (folder of pictures, table, its label column)
     "magnetic_tile": ("magnetic_tile/images", "magnetic_tile/near_duplicates.csv", "label"),
 }
 
+MARKS = {"began_tuning_cpu": "Tuning ", "scored_cpu": "test pictures, used once"}  # what our command says then
+
 
 def finetune(options):
     """The beginning of our command line."""
@@ -68,13 +70,15 @@ class Sides:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         store = self.folder / f"cache-{cache}" if cache else folder / "cache"
         _, cost = command([*finetune(self.options), self.table(name, seed), "--root", self.root(name), "--seed", seed,
-                           "--cache-dir", store, "--run-dir", folder / "run", *more], mark="test pictures, used once")
+                           "--cache-dir", store, "--run-dir", folder / "run", *more], MARKS)
         told = json.loads((folder / "run" / "metrics.json").read_text())
         events = [json.loads(line) for line in (folder / "run" / "events.jsonl").read_text().splitlines()]
         shutil.rmtree(folder)
         row = cost | {"auc": auc(told), "probe_auc": auc(told["probe"]), "chosen": told["chosen"]}
         if "--probe-only" not in more:  # where no epoch lowered the validation loss, tuning ends where it began
             row |= {"tuned_auc": auc(told.get("tuned") or told["probe"]), "tune": told["seconds"]["tune"]}
+            if row.get("scored_cpu") and row.get("began_tuning_cpu"):
+                row["tune_cpu"] = row["scored_cpu"] - row["began_tuning_cpu"]  # measuring the tuned network included
             row["tuned_loss"] = min((event["value"] for event in events if event.get("name") == "validation_loss"),
                                     default=None)
         return row | {"accuracy": told["test"]["accuracy"]["value"]}
